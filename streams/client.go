@@ -1,0 +1,124 @@
+package streams
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// A Client is one namespace on one NATS connection. It is safe for concurrent
+// use and owns no goroutine; the connection is the caller's.
+type Client struct {
+	nc *nats.Conn
+	js jetstream.JetStream
+	ns Namespace
+}
+
+// PubAckWait bounds the wait for one answer of the server.
+const pubAckWait = 5 * time.Second
+
+// NewClient returns a client of namespace n on nc; an empty n is
+// [DefaultNamespace]. It does not talk to the server.
+func NewClient(nc *nats.Conn, n Namespace) (*Client, error) {
+	n = orDefault(n, DefaultNamespace)
+	if err := n.Check(); err != nil {
+		return nil, err
+	}
+	js, err := jetstream.New(nc, jetstream.WithPublishAsyncTimeout(pubAckWait))
+	if err != nil {
+		return nil, fmt.Errorf("new client: %w", err)
+	}
+	return &Client{nc: nc, js: js, ns: n}, nil
+}
+
+// Namespace returns the client's namespace.
+func (c *Client) Namespace() Namespace { return c.ns }
+
+// Stored is a message as a stream keeps it.
+type stored struct {
+	subject  string
+	sequence uint64
+	header   nats.Header
+	data     []byte
+	time     time.Time
+}
+
+var errNoMessage = errors.New("no such message")
+
+// LeaderLast returns the last message of subject, which may have wildcards, as
+// the stream's leader has it: a replica asked directly may lag behind, and what
+// decides whether a task runs again must not.
+func (c *Client) leaderLast(ctx context.Context, kind, subject string) (stored, error) {
+	return c.leaderGet(ctx, kind, map[string]any{"last_by_subj": subject})
+}
+
+// LeaderAt returns the message with that sequence.
+func (c *Client) leaderAt(ctx context.Context, kind string, sequence uint64) (stored, error) {
+	return c.leaderGet(ctx, kind, map[string]any{"seq": sequence})
+}
+
+// LeaderNext returns the first message of subject from sequence on.
+func (c *Client) leaderNext(ctx context.Context, kind, subject string, sequence uint64) (stored, error) {
+	return c.leaderGet(ctx, kind, map[string]any{"seq": sequence, "next_by_subj": subject})
+}
+
+func (c *Client) leaderGet(ctx context.Context, kind string, request map[string]any) (stored, error) {
+	body, err := json.Marshal(request)
+	if err != nil {
+		return stored{}, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, pubAckWait)
+	defer cancel()
+	answer, err := c.nc.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+c.ns.Stream(kind), body)
+	if err != nil {
+		return stored{}, fmt.Errorf("read %s: %w", c.ns.Stream(kind), err)
+	}
+	return decodeStored(answer.Data)
+}
+
+func decodeStored(data []byte) (stored, error) {
+	var reply struct {
+		Error   *jetstream.APIError `json:"error"`
+		Message *struct {
+			Subject  string    `json:"subject"`
+			Sequence uint64    `json:"seq"`
+			Header   []byte    `json:"hdrs"`
+			Data     []byte    `json:"data"`
+			Time     time.Time `json:"time"`
+		} `json:"message"`
+	}
+	if err := json.Unmarshal(data, &reply); err != nil {
+		return stored{}, fmt.Errorf("decode a stored message: %w", err)
+	}
+	if reply.Error != nil {
+		if reply.Error.ErrorCode == jetstream.JSErrCodeMessageNotFound {
+			return stored{}, errNoMessage
+		}
+		return stored{}, reply.Error
+	}
+	if reply.Message == nil {
+		return stored{}, errNoMessage
+	}
+	m := reply.Message
+	s := stored{subject: m.Subject, sequence: m.Sequence, data: m.Data, time: m.Time}
+	if len(m.Header) > 0 {
+		header, err := nats.DecodeHeadersMsg(m.Header)
+		if err != nil {
+			return stored{}, fmt.Errorf("decode headers of message %d: %w", m.Sequence, err)
+		}
+		s.header = header
+	}
+	return s, nil
+}
+
+// Refused reports whether err is the server's refusal of an expected sequence:
+// 10071, or 10164 where the message was one of a batch.
+func refused(err error) bool {
+	var api *jetstream.APIError
+	return errors.As(err, &api) && api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence
+}

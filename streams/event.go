@@ -1,0 +1,121 @@
+package streams
+
+import (
+	"encoding/json"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"sparkle/tasks"
+)
+
+// An Event is one state change of a run.
+type Event struct {
+	Type     string
+	ID       string
+	Run      string
+	State    tasks.State
+	Attempt  int
+	Priority tasks.Priority
+	Pool     string
+	User     string
+	// Sequence is the task's in TASKS, Delivery the how-manieth of it; they
+	// name the lease that told this.
+	Sequence uint64
+	Delivery int
+	// Returned counts how often that message was handed back, this time
+	// included; Lost its leases that were neither settled nor handed back.
+	Returned int
+	Lost     int
+	Worker   string
+	// Ready is when the task could first have been started.
+	Ready          time.Time
+	Started, Ended time.Time
+	At             time.Time    // due again
+	Reason         tasks.Reason // of dead and parked
+	Detail         Detail
+	Result         json.RawMessage // of succeeded
+	Time           time.Time       // when the event was stored
+}
+
+// Detail is the body of an event that has no result.
+type Detail struct {
+	Error    string  `json:"error,omitempty"`
+	Stack    string  `json:"stack,omitempty"`
+	Fraction float64 `json:"fraction,omitempty"`
+	Note     string  `json:"note,omitempty"`
+}
+
+func (e Event) message(n Namespace) (*nats.Msg, error) {
+	m := &nats.Msg{Subject: n.Event(e.Type, e.ID), Header: make(nats.Header, 16)}
+	set := func(name, value string) {
+		if value != "" {
+			m.Header[name] = []string{value}
+		}
+	}
+	set(HeaderState, string(e.State))
+	set(HeaderRun, e.Run)
+	set(HeaderAttempt, strconv.Itoa(e.Attempt))
+	set(HeaderPriority, string(e.Priority))
+	set(HeaderPool, e.Pool)
+	set(HeaderUser, e.User)
+	set(HeaderSequence, strconv.FormatUint(e.Sequence, 10))
+	set(HeaderDelivery, positive(e.Delivery, 2))
+	set(HeaderReturned, positive(e.Returned, 1))
+	set(HeaderLost, positive(e.Lost, 1))
+	set(HeaderWorker, e.Worker)
+	set(HeaderReady, formatTime(e.Ready))
+	set(HeaderStarted, formatTime(e.Started))
+	set(HeaderEnded, formatTime(e.Ended))
+	set(HeaderAt, formatTime(e.At))
+	set(HeaderReason, string(e.Reason))
+	if e.State == tasks.Succeeded {
+		m.Data = e.Result
+		return m, nil
+	}
+	body, err := json.Marshal(e.Detail)
+	m.Data = body
+	return m, err
+}
+
+// ParseEvent reads a message of EVENTS.
+func parseEvent(s stored) Event {
+	h := s.header
+	e := Event{
+		Run: header(h, HeaderRun), State: tasks.State(header(h, HeaderState)),
+		Attempt: max(number(h, HeaderAttempt), 1), Priority: tasks.Priority(header(h, HeaderPriority)),
+		Pool: header(h, HeaderPool), User: header(h, HeaderUser),
+		Sequence: uint64(number(h, HeaderSequence)), Delivery: max(number(h, HeaderDelivery), 1),
+		Returned: number(h, HeaderReturned), Lost: number(h, HeaderLost), Worker: header(h, HeaderWorker),
+		Ready: timestamp(h, HeaderReady), Started: timestamp(h, HeaderStarted), Ended: timestamp(h, HeaderEnded),
+		At: timestamp(h, HeaderAt), Reason: tasks.Reason(header(h, HeaderReason)), Time: s.time,
+	}
+	e.Type, e.ID = lastTwo(s.subject)
+	if e.State == tasks.Succeeded {
+		e.Result = s.data
+	} else if json.Unmarshal(s.data, &e.Detail) != nil {
+		e.Detail = Detail{}
+	}
+	return e
+}
+
+func lastTwo(subject string) (string, string) {
+	end := len(subject)
+	for i := end - 1; i >= 0; i-- {
+		if subject[i] != '.' {
+			continue
+		}
+		if end == len(subject) {
+			end = i
+			continue
+		}
+		return subject[i+1 : end], subject[end+1:]
+	}
+	return "", subject
+}
+
+func fromRaw(m *jetstream.RawStreamMsg) stored {
+	return stored{subject: m.Subject, sequence: m.Sequence, header: m.Header, data: m.Data, time: m.Time}
+}

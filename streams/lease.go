@@ -1,0 +1,95 @@
+package streams
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"sparkle/tasks"
+)
+
+// A lease is a worker's hold on a message of TASKS.
+type lease struct {
+	claim
+	source    *Source
+	header    nats.Header
+	reply     string
+	malformed error
+}
+
+func (l *lease) delivery() *tasks.Delivery {
+	return &tasks.Delivery{
+		Task: l.Task, Run: l.run, Attempt: l.attempt, Lost: l.lost(), Ready: l.ready, Lease: l,
+	}
+}
+
+// Extend implements [tasks.Lease]: the server's answer is awaited, since a
+// published extension alone proves nothing.
+func (l *lease) Extend(ctx context.Context) error {
+	if _, err := l.source.nc.RequestWithContext(ctx, l.reply, []byte("+WPI")); err != nil {
+		return fmt.Errorf("extend lease of %s: %w", l.ID, err)
+	}
+	return nil
+}
+
+// Report implements [tasks.Lease]. The repeated ones vanish by themselves.
+func (l *lease) Report(r tasks.Report) {
+	e := l.event(tasks.Outcome{State: tasks.Running, Worker: r.Worker, Started: r.Started})
+	e.Detail = Detail{Fraction: r.Fraction, Note: r.Note}
+	m, err := e.message(l.source.ns)
+	if err != nil || !l.source.nc.IsConnected() {
+		return
+	}
+	if !r.First {
+		m.Header.Set(jetstream.MsgTTLHeader, reportTTL)
+	}
+	_, _ = l.source.js.PublishMsgAsync(m) // best effort, as its contract says
+}
+
+// ReportTTL is how long a repeated report is kept: longer than the next one
+// takes to come, so that a task's progress stays readable while it runs.
+const reportTTL = "1m"
+
+// Settle implements [tasks.Lease].
+func (l *lease) Settle(ctx context.Context, o tasks.Outcome) error {
+	if err := l.source.step("event"); err != nil {
+		return err
+	}
+	if err := l.source.append(ctx, l.event(o)); err != nil {
+		return fmt.Errorf("store outcome %s of %s: %w", o.State, l.ID, err)
+	}
+	if err := l.source.step("follow"); err != nil {
+		return err
+	}
+	if err := l.source.follow(ctx, l.claim, o); err != nil {
+		return fmt.Errorf("settle %s as %s: %w", l.ID, o.State, err)
+	}
+	if err := l.source.step("ack"); err != nil {
+		return err
+	}
+	if o.State == tasks.Returned {
+		return l.answer("-NAK")
+	}
+	return l.ack()
+}
+
+// Step is where tests let a process die.
+func (s *Source) step(name string) error {
+	if s.fault == nil {
+		return nil
+	}
+	return s.fault(name)
+}
+
+// Ack is not confirmed: when it is lost the task comes again, and its outcome is
+// found.
+func (l *lease) ack() error { return l.answer("+ACK") }
+
+func (l *lease) answer(word string) error {
+	if err := l.source.nc.Publish(l.reply, []byte(word)); err != nil {
+		return fmt.Errorf("answer %s for %s: %w", word, l.ID, err)
+	}
+	return nil
+}

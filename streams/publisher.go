@@ -1,0 +1,226 @@
+package streams
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nuid"
+	"github.com/oklog/ulid/v2"
+
+	"sparkle/tasks"
+)
+
+// Reasons for which a task is not published.
+var (
+	// ErrWaiting says that a task of the chosen id is scheduled, waiting or
+	// running. errors.As with [*WaitingError] tells which.
+	ErrWaiting = errors.New("a task of this id has not ended yet")
+	// ErrFull says that the queue has its limit of waiting tasks.
+	ErrFull = errors.New("queue is full")
+	// ErrUnreachable says that the server gave no answer. The task may have
+	// been stored; publishing it again with the same id and run finds out.
+	ErrUnreachable = errors.New("no answer from NATS")
+)
+
+// A WaitingError names the run that has the id.
+type WaitingError struct{ ID, Run string }
+
+func (e *WaitingError) Error() string {
+	return fmt.Sprintf("task %s (run %s): %v", e.ID, e.Run, ErrWaiting)
+}
+
+// Unwrap makes errors.Is(err, ErrWaiting) true.
+func (e *WaitingError) Unwrap() error { return ErrWaiting }
+
+// PublisherOptions configures a [Publisher].
+type PublisherOptions struct {
+	// Registry checks types and payloads and gives a task's priority and pool.
+	// Default: only the limits of any task are checked, priority and pool are
+	// "default" and "main".
+	Registry *tasks.Registry
+	// Unchecked lets unknown types and payloads that break their schema pass.
+	Unchecked bool
+	// MaxDepth is how many tasks may wait in a queue before Publish answers
+	// ErrFull. Default 1,000,000; negative means no limit. It is checked
+	// against a count at most a second old.
+	MaxDepth int
+	// Patience is how long Publish tries to reach the server, when ctx does not
+	// end before. Default 10 s.
+	Patience time.Duration
+}
+
+// A Publisher publishes tasks. It is safe for concurrent use.
+type Publisher struct {
+	*Client
+	options PublisherOptions
+	depths  depths
+}
+
+// NewPublisher returns a publisher over c.
+func NewPublisher(c *Client, o PublisherOptions) *Publisher {
+	o.MaxDepth = orDefault(o.MaxDepth, 1_000_000)
+	o.Patience = orDefault(o.Patience, 10*time.Second)
+	return &Publisher{Client: c, options: o}
+}
+
+// A Receipt says where a task was stored.
+type Receipt struct {
+	ID       string         `json:"id"`
+	Run      string         `json:"run"`
+	Type     string         `json:"type"`
+	Priority tasks.Priority `json:"priority"`
+	Pool     string         `json:"pool"`
+	Sequence uint64         `json:"sequence"`
+}
+
+// Publish stores t and returns when the server has it, on a quorum where the
+// stream has replicas. A task whose At lies ahead is stored as a schedule.
+//
+// It answers [*tasks.InvalidError] for a task that cannot run, [ErrWaiting] when
+// a task of a chosen id has not ended, [ErrFull], and [ErrUnreachable] when
+// nothing was heard for Patience; it repeats a publish whose answer was lost, and
+// never stores one task twice.
+func (p *Publisher) Publish(ctx context.Context, t tasks.Task) (Receipt, error) {
+	e, chosen, err := p.prepare(t)
+	if err != nil {
+		return Receipt{}, err
+	}
+	if err := p.depths.check(ctx, p.Client, tasks.Queue{Priority: e.Priority, Pool: e.Pool}, p.options.MaxDepth); err != nil {
+		return Receipt{}, fmt.Errorf("publish %s: %w", e.Type, err)
+	}
+	receipt := Receipt{ID: e.ID, Run: e.run, Type: e.Type, Priority: e.Priority, Pool: e.Pool}
+	receipt.Sequence, err = p.store(ctx, e, chosen)
+	if err != nil {
+		return receipt, fmt.Errorf("publish %s %s: %w", e.Type, e.ID, err)
+	}
+	return receipt, nil
+}
+
+// Prepare checks t and fills in what it leaves open. An id that we make is
+// unique by construction and doubles as the run.
+func (p *Publisher) prepare(t tasks.Task) (e envelope, chosen bool, err error) {
+	if err := t.Check(); err != nil {
+		return envelope{}, false, err
+	}
+	definition, known := p.options.Registry.Lookup(t.Type)
+	if p.options.Registry != nil && !p.options.Unchecked {
+		if err := p.options.Registry.Check(t); err != nil {
+			return envelope{}, false, err
+		}
+	}
+	if !known {
+		definition = tasks.Definition{Priority: tasks.Default, Pool: tasks.MainPool}
+	}
+	t.Priority = orDefault(t.Priority, definition.Priority)
+	t.Pool = orDefault(t.Pool, definition.Pool)
+	if len(t.Payload) == 0 {
+		t.Payload = []byte("null")
+	}
+	if chosen = t.ID != ""; chosen {
+		return envelope{Task: t, run: nuid.Next(), attempt: 1}, true, nil
+	}
+	t.ID = ulid.Make().String()
+	return envelope{Task: t, run: t.ID, attempt: 1}, false, nil
+}
+
+// Store publishes e until the server has said what became of it.
+func (p *Publisher) store(ctx context.Context, e envelope, guarded bool) (uint64, error) {
+	ctx, cancel := context.WithTimeout(ctx, p.options.Patience)
+	defer cancel()
+	var sequence uint64
+	repeat := false
+	attempt := func() error {
+		if repeat {
+			found, done, err := p.settled(ctx, e)
+			if done || err != nil {
+				sequence = found
+				return err
+			}
+		}
+		var err error
+		sequence, err = p.send(ctx, e, guarded || repeat)
+		// A refusal is told apart like a lost answer: by reading what is there.
+		repeat = true
+		return err
+	}
+	pause := backoff.NewExponentialBackOff(
+		backoff.WithInitialInterval(20*time.Millisecond), backoff.WithMaxInterval(time.Second), backoff.WithMaxElapsedTime(0))
+	err := backoff.Retry(attempt, backoff.WithContext(pause, ctx))
+	if ctx.Err() != nil && err != nil && !errors.Is(err, ErrWaiting) {
+		return 0, fmt.Errorf("%w within %v; it may have been stored: publish it again with id %s to find out (%w)",
+			ErrUnreachable, p.options.Patience, e.ID, err)
+	}
+	return sequence, err
+}
+
+func (p *Publisher) send(ctx context.Context, e envelope, guarded bool) (uint64, error) {
+	// Nothing is left in the client's own buffer, from where it would be sent
+	// after the caller was told that it was not.
+	if !p.nc.IsConnected() {
+		return 0, nats.ErrDisconnected
+	}
+	m := e.message(p.ns)
+	if e.At.After(time.Now()) {
+		m = e.schedule(p.ns, e.At)
+	}
+	if guarded {
+		guard(p.ns, m, e.ID, 0)
+	}
+	ctx, cancel := context.WithTimeout(ctx, pubAckWait)
+	defer cancel()
+	ack, err := p.js.PublishMsg(ctx, m, jetstream.WithRetryAttempts(0))
+	if err != nil {
+		if permanent(err) {
+			return 0, backoff.Permanent(p.explain(err, m.Subject))
+		}
+		return 0, err
+	}
+	return ack.Sequence, nil
+}
+
+// Settled looks for what became of an earlier try: stored by this run (the same
+// run waits or has events), refused since another run has the id, or lost.
+func (p *Publisher) settled(ctx context.Context, e envelope) (sequence uint64, done bool, err error) {
+	last, err := p.leaderLast(ctx, "TASKS", p.ns.Anywhere(e.ID))
+	if err == nil {
+		found, _ := p.ns.open(last)
+		if found.run == e.run {
+			return last.sequence, true, nil
+		}
+		return 0, true, backoff.Permanent(&WaitingError{ID: e.ID, Run: found.run})
+	}
+	if !errors.Is(err, errNoMessage) {
+		return 0, false, err
+	}
+	event, err := p.leaderLast(ctx, "EVENTS", p.ns.subject("events", "*", e.ID))
+	if err == nil && header(event.header, HeaderRun) == e.run {
+		return uint64(number(event.header, HeaderSequence)), true, nil
+	}
+	if err != nil && !errors.Is(err, errNoMessage) {
+		return 0, false, err
+	}
+	return 0, false, nil
+}
+
+// Permanent reports an answer that another try cannot change: any of the server
+// but the refusal of a guard, and lack of leader or resources.
+func permanent(err error) bool {
+	var api *jetstream.APIError
+	if !errors.As(err, &api) {
+		return errors.Is(err, nats.ErrMaxPayload) || errors.Is(err, nats.ErrConnectionClosed) || errors.Is(err, nats.ErrBadSubject)
+	}
+	return !refused(err) && api.Code < 500
+}
+
+// Explain adds what to do to errors of the server that newcomers meet.
+func (c *Client) explain(err error, subject string) error {
+	if errors.Is(err, nats.ErrMaxPayload) {
+		return fmt.Errorf("%w: headers and payload of %s exceed what the server accepts", err, subject)
+	}
+	return err
+}

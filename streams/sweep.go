@@ -1,0 +1,126 @@
+package streams
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"sparkle/tasks"
+)
+
+const sweepKey = "sweep"
+
+// Sweeps sweeps each SweepEvery, one mover of all at a time: whoever updates the
+// control bucket's entry first.
+func (m *Mover) sweeps(ctx context.Context) {
+	for ctx.Err() == nil {
+		due, err := m.claimSweep(ctx)
+		if err == nil && due {
+			err = m.Sweep(ctx)
+		}
+		if err != nil && ctx.Err() == nil {
+			m.options.Log.Warn().Err(err).Msg("sweep not finished")
+		}
+		// Uneven steps keep the movers of a fleet apart.
+		pause(ctx, m.options.SweepEvery/4+rand.N(m.options.SweepEvery/4)) //nolint:gosec // jitter
+	}
+}
+
+func (m *Mover) claimSweep(ctx context.Context) (bool, error) {
+	control, err := m.js.KeyValue(ctx, m.ns.Stream("CONTROL"))
+	if err != nil {
+		return false, err
+	}
+	entry, err := control.Get(ctx, sweepKey)
+	if errors.Is(err, jetstream.ErrKeyNotFound) {
+		_, err = control.Create(ctx, sweepKey, nil)
+		return err == nil, ignore(err, jetstream.ErrKeyExists)
+	}
+	if err != nil || time.Since(entry.Created()) < m.options.SweepEvery {
+		return false, err
+	}
+	_, err = control.Update(ctx, sweepKey, nil, entry.Revision())
+	if refused(err) || errors.Is(err, jetstream.ErrKeyExists) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+func ignore(err, known error) error {
+	if errors.Is(err, known) {
+		return nil
+	}
+	return err
+}
+
+// Sweep buries the tasks that the server gave up and whose advisory was lost:
+// stored, below what a consumer has delivered, and held by nobody.
+func (m *Mover) Sweep(ctx context.Context) error {
+	stream, err := m.js.Stream(ctx, m.ns.Stream("TASKS"))
+	if err != nil {
+		return err
+	}
+	consumers := stream.ListConsumers(ctx)
+	for info := range consumers.Info() {
+		if !strings.HasPrefix(info.Config.FilterSubject, m.ns.subject("tasks", "ready")+".") {
+			continue
+		}
+		if err := m.sweepQueue(ctx, info); err != nil {
+			return err
+		}
+	}
+	return consumers.Err()
+}
+
+// SweepQueue looks below the ack floor, and below the last delivery where
+// nothing is pending: with only dead messages the floor stays at 0.
+func (m *Mover) sweepQueue(ctx context.Context, info *jetstream.ConsumerInfo) error {
+	bound := info.AckFloor.Stream
+	if info.NumAckPending == 0 && info.NumRedelivered == 0 {
+		bound = info.Delivered.Stream
+	}
+	var orphans []uint64
+	if bound == 0 {
+		return nil
+	}
+	err := m.each(ctx, "TASKS", info.Config.FilterSubject, func(s stored) bool {
+		if s.sequence > bound {
+			return false
+		}
+		orphans = append(orphans, s.sequence)
+		return true
+	})
+	if err != nil {
+		return err
+	}
+	for _, sequence := range orphans {
+		if err := m.moveOrphan(ctx, sequence); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// MoveOrphan spares what is about to be delivered anew: a message handed back.
+func (m *Mover) moveOrphan(ctx context.Context, sequence uint64) error {
+	found, err := m.leaderAt(ctx, "TASKS", sequence)
+	if errors.Is(err, errNoMessage) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	e, err := m.ns.open(found)
+	if err != nil {
+		return m.move(ctx, sequence)
+	}
+	last, err := m.leaderLast(ctx, "EVENTS", m.ns.Event(e.Type, e.ID))
+	if err == nil && parseEvent(last).State == tasks.Returned && parseEvent(last).Sequence == sequence {
+		return nil
+	}
+	return m.move(ctx, sequence)
+}

@@ -1,0 +1,72 @@
+package tasks
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"runtime/pprof"
+	"sync/atomic"
+	"time"
+)
+
+// An attempt is a delivery in a worker's hands: leased ahead, running, or being
+// settled. The worker's mutex guards the fields below the line.
+type attempt struct {
+	*Delivery
+	worker *Worker
+	flow   *flow
+	cancel context.CancelCauseFunc
+	base   context.Context //nolint:containedctx // outlives the handler, for settling
+	ctx    context.Context //nolint:containedctx // the handler's own; the keeper reads its cause
+	report reporter
+	taken  atomic.Bool // whoever sets it settles the attempt
+
+	// ---
+	started   time.Time
+	called    bool      // its handler was called
+	extended  time.Time // when the lease was last asked to be extended
+	confirmed time.Time // when the source last confirmed it
+	extending bool
+	lost      bool      // its lease was given up: no more extensions
+	cancelled time.Time // when ctx was first seen done
+}
+
+// Execute runs the handler and decides what follows from its answer.
+func (a *attempt) execute(ctx context.Context) (o Outcome, settle bool) {
+	kind, known := a.worker.types[a.Type]
+	switch now := time.Now(); {
+	case errors.Is(context.Cause(ctx), ErrLeaseLost):
+		return Outcome{}, false
+	case errors.Is(context.Cause(ctx), ErrShutdown):
+		return Outcome{State: Returned}, true
+	case !a.Expires.IsZero() && now.After(a.Expires):
+		return Outcome{State: Expired}, true
+	case a.Lost >= a.worker.options.MaxLost:
+		return a.worker.buryLost(a), true
+	case !known:
+		return Outcome{State: Parked, Reason: ReasonUnknownType, At: now.Add(parkFor)}, true
+	}
+	timeout := kind.Timeout
+	if a.Timeout > 0 {
+		timeout = a.Timeout
+	}
+	ctx, stop := context.WithTimeoutCause(ctx, timeout, ErrTimeout)
+	defer stop()
+	a.worker.began(ctx, a)
+	result, err := a.call(ctx, kind.handler)
+	return a.decide(kind.Retry, result, err, context.Cause(ctx))
+}
+
+// Call runs the handler with recovery; its goroutine is labelled, so that
+// profiles and dumps name the task.
+func (a *attempt) call(ctx context.Context, handler Handler) (result json.RawMessage, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &PanicError{Value: bounded(fmt.Sprint(v), maxErrorText), Stack: bounded(string(debug.Stack()), maxStackText)}
+		}
+	}()
+	pprof.SetGoroutineLabels(pprof.WithLabels(ctx, pprof.Labels("task_type", a.Type, "task_id", a.ID)))
+	return handler(ctx, a.Delivery)
+}

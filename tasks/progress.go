@@ -1,0 +1,56 @@
+package tasks
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+const (
+	maxNote     = 256                    // bytes of a progress note
+	reportEvery = 500 * time.Millisecond // between two progress reports of one attempt
+)
+
+// Progress makes known how far the task of ctx is: fraction between 0 and 1, and
+// a note for people, at most 256 bytes. It never blocks; of calls in quick
+// succession the last one is told, at most two a second. Outside of a handler it
+// does nothing.
+func Progress(ctx context.Context, fraction float64, note string) {
+	if a, ok := ctx.Value(deliveryKey{}).(*attempt); ok {
+		a.report.progress(min(max(fraction, 0), 1), bounded(note, maxNote))
+	}
+}
+
+// A reporter holds what is to be told of a running attempt until the keeper
+// tells it.
+type reporter struct {
+	mu       sync.Mutex
+	fraction float64
+	note     string
+	fresh    bool
+	told     time.Time
+}
+
+func (r *reporter) progress(fraction float64, note string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	// A NaN compares unlike itself, and would be no JSON.
+	if fraction != fraction {
+		fraction = 0
+	}
+	r.fraction, r.note, r.fresh = fraction, note, true
+}
+
+// Due returns a report when there is something new to tell, and again each
+// repeat so that readers see that the attempt lives.
+func (r *reporter) due(now time.Time, repeat time.Duration) (Report, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	since := now.Sub(r.told)
+	if !r.told.IsZero() && since < repeat && (!r.fresh || since < reportEvery) {
+		return Report{}, false
+	}
+	first := r.told.IsZero()
+	r.told, r.fresh = now, false
+	return Report{Fraction: r.fraction, Note: r.note, First: first}, true
+}

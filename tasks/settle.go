@@ -1,0 +1,91 @@
+package tasks
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/rs/zerolog"
+)
+
+// Settle stores what became of an attempt and writes its log line. The lease is
+// kept meanwhile.
+func (w *Worker) settle(a *attempt, o Outcome) {
+	defer w.release(a)
+	o.Worker, o.Ended = w.options.Name, time.Now()
+	if a.called {
+		o.Started = a.started
+	}
+	err := a.Lease.Settle(a.base, o)
+	w.metrics.settled(a, o)
+	if err != nil {
+		w.options.Log.Error().Str("task", a.ID).Str("type", a.Type).Int("attempt", a.Attempt).
+			Str("outcome", string(o.State)).Err(err).Msg("not settled")
+		return
+	}
+	w.logSettled(a, o)
+}
+
+func (w *Worker) logSettled(a *attempt, o Outcome) {
+	word, level := outcomeWord(o.State)
+	line := w.options.Log.WithLevel(level)
+	if !line.Enabled() {
+		return
+	}
+	line.Str("task", a.ID).Str("type", a.Type).Str("priority", string(a.Priority)).
+		Int("attempt", a.Attempt)
+	if !o.Started.IsZero() {
+		line.Dur("took", o.Ended.Sub(o.Started))
+	}
+	if o.Error != "" {
+		line.Str("err", o.Error)
+	}
+	if o.Reason != "" {
+		line.Str("reason", string(o.Reason))
+	}
+	line.Msg(word)
+}
+
+func outcomeWord(s State) (string, zerolog.Level) {
+	switch s {
+	case Succeeded:
+		return "done", zerolog.InfoLevel
+	case Retrying:
+		return "retried", zerolog.WarnLevel
+	case Dead:
+		return "buried", zerolog.ErrorLevel
+	case Scheduled:
+		return "snoozed", zerolog.InfoLevel
+	case Parked:
+		return "parked", zerolog.WarnLevel
+	default:
+		return string(s), zerolog.InfoLevel
+	}
+}
+
+// Lost gives up an attempt whose lease is gone: whoever has it now settles it.
+func (w *Worker) lost(a *attempt) {
+	defer w.release(a)
+	w.metrics.lost(a)
+	w.options.Log.Warn().Str("task", a.ID).Str("type", a.Type).Int("attempt", a.Attempt).Msg("lease lost")
+}
+
+// BuryLost is the outcome of a task that took its worker with it too often.
+func (w *Worker) buryLost(a *attempt) Outcome {
+	return Outcome{
+		State: Dead, Reason: ReasonLeaseLost,
+		Error: fmt.Sprintf("%d leases were lost: the process died or hung each time", a.Lost),
+	}
+}
+
+// HandBack returns an attempt that was not started, or that a stopping worker
+// gave up, to its queue.
+func (w *Worker) handBack(a *attempt) {
+	if !a.taken.CompareAndSwap(false, true) {
+		return
+	}
+	w.mu.Lock()
+	delete(w.running, a)
+	w.settling++
+	w.mu.Unlock()
+	w.settle(a, Outcome{State: Returned})
+}

@@ -1,0 +1,97 @@
+package tasks
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+)
+
+// A Source leases tasks to a worker. Package streams has the one of JetStream,
+// [Memory] is the one in process; package sourcetest holds what both must keep.
+type Source interface {
+	// Open lets the tasks of q come to deliver, which must not block, as many
+	// as the tap is asked for. The tap works until ctx is done or it is drained.
+	Open(ctx context.Context, q Queue, deliver func(*Delivery)) (Tap, error)
+}
+
+// A Tap is the flow of one queue's tasks to one worker. Its methods are safe for
+// concurrent use.
+type Tap interface {
+	// Want sets how many more tasks may come from now on; it replaces the
+	// number of the last call less what came since. Rarely, after a lost
+	// connection, a few more come.
+	Want(n int)
+	// Drain ends the flow and returns when every task that was on its way has
+	// been delivered, or with ctx's error.
+	Drain(ctx context.Context) error
+}
+
+// A Delivery is one lease of one task.
+type Delivery struct {
+	Task
+	// Run identifies this life of the id.
+	Run string
+	// Attempt counts from 1; only failed attempts raise it.
+	Attempt int
+	// Lost is how often a worker held this attempt and neither settled it nor
+	// handed it back: its process died or hung.
+	Lost int
+	// Ready is when the task became ready to run.
+	Ready time.Time
+	// Lease is the worker's hold on the task.
+	Lease Lease
+}
+
+// A Lease is a worker's hold on a delivered task. Exactly one Settle ends it; a
+// lease neither settled nor extended before the ack wait runs out is delivered
+// again. Its methods are safe for concurrent use.
+type Lease interface {
+	// Extend keeps the lease for another ack wait and returns when the source
+	// has confirmed it.
+	Extend(ctx context.Context) error
+	// Report makes known that the task runs, with its progress if there is
+	// any. It is best effort.
+	Report(Report)
+	// Settle stores the outcome, then the retry or dead letter that follows
+	// from it, then gives the lease up, and returns when all is stored. An
+	// error means that the task will be delivered again. The slot is free
+	// meanwhile.
+	Settle(ctx context.Context, o Outcome) error
+}
+
+// A Report says that an attempt runs.
+type Report struct {
+	Worker   string
+	Started  time.Time
+	Fraction float64 // 0 to 1
+	Note     string  // at most 256 bytes
+	First    bool    // the first report of this attempt
+}
+
+// An Outcome is how an attempt ended.
+type Outcome struct {
+	// State is succeeded, retrying, scheduled (snoozed), parked, dead, expired
+	// or returned.
+	State State
+	// Result is the handler's answer when State is succeeded.
+	Result json.RawMessage
+	// Reason says why, when State is dead or parked.
+	Reason Reason
+	// Error and Stack tell what went wrong, at most 4 and 8 KiB.
+	Error, Stack string
+	// At is when the task is due again, when State is retrying, scheduled or
+	// parked.
+	At time.Time
+	// Worker ran the attempt from Started to Ended; Started is zero when no
+	// handler was called.
+	Worker         string
+	Started, Ended time.Time
+}
+
+// NextAttempt returns the attempt with which a task of attempt n goes on.
+func (o Outcome) NextAttempt(n int) int {
+	if o.State == Retrying {
+		return n + 1
+	}
+	return n
+}

@@ -1,0 +1,212 @@
+package tasks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+)
+
+// WorkerOptions configures a [Worker]; Source and Registry are needed.
+type WorkerOptions struct {
+	// Source leases the tasks.
+	Source Source
+	// Registry has the handlers.
+	Registry *Registry
+	// Name identifies the worker in events and logs. Default host-pid.
+	Name string
+	// Concurrency is the number of slots: handlers that run at a time. Default
+	// 10; at most 10,000.
+	Concurrency int
+	// Pools that the worker serves. Default "main".
+	Pools []string
+	// Priorities that the worker serves. Default all.
+	Priorities []Priority
+	// Weights share the slots among the priorities. Default 6:3:1.
+	Weights Weights
+	// Strict serves the highest priority that has work and keeps a twentieth of
+	// the starts for each of the others. It replaces Weights.
+	Strict bool
+	// AckWait is how long a leased task may go unextended before it is delivered
+	// again; it must be the source's. The worker extends a lease every third of
+	// it and gives it up when two thirds went unconfirmed. Default 12 s; at
+	// least 100 ms.
+	AckWait time.Duration
+	// Grace is how long running handlers may go on once Run's context is done,
+	// before their contexts are cancelled with [ErrShutdown]. Default 30 s; a
+	// negative one means none.
+	Grace time.Duration
+	// Stuck is how long a handler may go on after its context was cancelled,
+	// before its attempt is settled without it and its slot replaced. Default
+	// 10 s.
+	Stuck time.Duration
+	// MaxLost is how many lost leases make a task a dead letter without another
+	// run. Default 5.
+	MaxLost int
+	// Log gets one line per settled attempt. The zero logger is silent.
+	Log zerolog.Logger
+	// Metrics gets the worker's metrics. Default: none are registered.
+	Metrics prometheus.Registerer
+}
+
+// A Worker runs the tasks of a [Source] with the handlers of a [Registry].
+type Worker struct {
+	options WorkerOptions
+	types   map[string]runnable
+	metrics *metrics
+
+	mu       sync.Mutex
+	flows    []*flow // by priority, then by pool in turn
+	wheel    *wheel
+	held     map[*attempt]struct{} // every delivery that is not settled
+	running  map[*attempt]struct{} // those that occupy a slot
+	alone    *attempt              // a suspect that waits for, or has, the worker to itself
+	settling int
+	slots    int
+	stopping bool
+	changed  chan struct{} // has one element after something ended
+}
+
+// A runnable is a type with its wrapped handler.
+type runnable struct {
+	Definition
+	handler Handler
+}
+
+const (
+	maxSettling  = 1024 // attempts whose outcome is on its way to the store
+	suspectAfter = 2    // lost leases after which a task runs alone
+)
+
+// NewWorker checks the options and returns a worker that is ready to Run once.
+func NewWorker(o WorkerOptions) (*Worker, error) {
+	if o.Source == nil || o.Registry == nil {
+		return nil, errors.New("new worker: needs a Source and a Registry")
+	}
+	o = o.withDefaults()
+	if err := o.check(); err != nil {
+		return nil, fmt.Errorf("new worker: %w", err)
+	}
+	w := &Worker{
+		options: o, slots: o.Concurrency, wheel: newWheel(o.Weights),
+		types: map[string]runnable{},
+		held:  map[*attempt]struct{}{}, running: map[*attempt]struct{}{},
+		changed: make(chan struct{}, 1),
+	}
+	for _, known := range o.Registry.Types() {
+		if handler, definition := o.Registry.handler(known.Name); handler != nil {
+			w.types[known.Name] = runnable{definition, handler}
+		}
+	}
+	for _, priority := range Priorities() {
+		for i, pool := range o.Pools {
+			if slices.Contains(o.Priorities, priority) && !slices.Contains(o.Pools[:i], pool) {
+				w.flows = append(w.flows, &flow{queue: Queue{priority, pool}})
+			}
+		}
+	}
+	var err error
+	if w.metrics, err = newMetrics(o.Metrics, w); err != nil {
+		return nil, fmt.Errorf("new worker: register metrics: %w", err)
+	}
+	return w, nil
+}
+
+func (o WorkerOptions) withDefaults() WorkerOptions {
+	if o.Name == "" {
+		host, _ := os.Hostname()
+		o.Name = fmt.Sprintf("%s-%d", host, os.Getpid())
+	}
+	o.Concurrency = orDefault(o.Concurrency, 10)
+	o.AckWait = orDefault(o.AckWait, 12*time.Second)
+	o.Grace = orDefault(o.Grace, 30*time.Second)
+	o.Stuck = orDefault(o.Stuck, 10*time.Second)
+	o.MaxLost = orDefault(o.MaxLost, 5)
+	o.Weights = orDefault(o.Weights, defaultWeights)
+	if o.Strict {
+		o.Weights = strictWeights
+	}
+	if len(o.Pools) == 0 {
+		o.Pools = []string{MainPool}
+	}
+	if len(o.Priorities) == 0 {
+		o.Priorities = Priorities()
+	}
+	return o
+}
+
+func orDefault[T comparable](value, fallback T) T {
+	var zero T
+	if value == zero {
+		return fallback
+	}
+	return value
+}
+
+func (o WorkerOptions) check() error {
+	switch {
+	case o.Concurrency < 1 || o.Concurrency > 10_000:
+		return invalid("concurrency", "%d is not within 1 to 10000", o.Concurrency)
+	case o.AckWait < 100*time.Millisecond:
+		return invalid("ack_wait", "%v is less than 100ms", o.AckWait)
+	case o.Stuck < 0:
+		return invalid("stuck", "%v is negative", o.Stuck)
+	case o.MaxLost < 1:
+		return invalid("max_lost", "%d is less than 1", o.MaxLost)
+	case o.Weights.High < 1 || o.Weights.Default < 1 || o.Weights.Low < 1:
+		return invalid("weights", "%v: each must be at least 1", o.Weights)
+	}
+	for _, pool := range o.Pools {
+		if !ValidName(pool) {
+			return invalid("pools", "%q is not 1 to 128 letters, digits, _ or -", clip(pool))
+		}
+	}
+	for _, priority := range o.Priorities {
+		if !priority.Valid() {
+			return invalid("priorities", "%q is none of high, default, low", clip(string(priority)))
+		}
+	}
+	return nil
+}
+
+// Run works until ctx is done, then drains: it takes no more tasks, hands back
+// those not started, waits for the running ones up to Grace, cancels what still
+// runs with [ErrShutdown] and hands it back without spending an attempt. It
+// returns nil after a drain. Handlers that ignore their cancelled context may
+// outlive it.
+func (w *Worker) Run(ctx context.Context) error {
+	lasting := context.WithoutCancel(ctx)
+	background, stop := context.WithCancel(lasting)
+	var keeping sync.WaitGroup
+	defer keeping.Wait()
+	defer stop()
+	if err := w.open(background); err != nil {
+		return err
+	}
+	keeping.Go(func() { w.keep(background) })
+	w.dispatch()
+	<-ctx.Done()
+	w.drain(lasting)
+	stop()
+	w.await(w.options.AckWait, func() bool { return w.settling == 0 })
+	return nil
+}
+
+func (w *Worker) open(ctx context.Context) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, f := range w.flows {
+		tap, err := w.options.Source.Open(ctx, f.queue, func(d *Delivery) { w.accept(ctx, f, d) })
+		if err != nil {
+			return fmt.Errorf("open queue %s: %w", f.queue, err)
+		}
+		f.tap = tap
+	}
+	return nil
+}
