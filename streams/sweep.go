@@ -80,7 +80,7 @@ func (m *Mover) Sweep(ctx context.Context) error {
 // nothing is pending: with only dead messages the floor stays at 0.
 func (m *Mover) sweepQueue(ctx context.Context, info *jetstream.ConsumerInfo) error {
 	bound := info.AckFloor.Stream
-	if info.NumAckPending == 0 && info.NumRedelivered == 0 {
+	if info.NumAckPending == 0 {
 		bound = info.Delivered.Stream
 	}
 	var orphans []uint64

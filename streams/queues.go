@@ -1,0 +1,111 @@
+package streams
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"sparkle/tasks"
+)
+
+// A QueueInfo is the state of one queue.
+type QueueInfo struct {
+	Priority tasks.Priority `json:"priority"`
+	Pool     string         `json:"pool"`
+	// Waiting tasks are ready and not delivered; Running ones are delivered and
+	// not settled, prefetched ones included; Scheduled ones are delayed,
+	// retrying or parked.
+	Waiting   uint64 `json:"waiting"`
+	Scheduled uint64 `json:"scheduled"`
+	Running   int    `json:"running"`
+	// OldestSeconds is the age of the oldest waiting task.
+	OldestSeconds float64 `json:"oldest_seconds"`
+	Dead          uint64  `json:"dead"`
+	Paused        bool    `json:"paused"`
+}
+
+// Queues returns the state of every queue that has a consumer, highest priority
+// first, as the leaders of the consumers know it.
+func (c *Client) Queues(ctx context.Context) ([]QueueInfo, error) {
+	stream, err := c.js.Stream(ctx, c.ns.Stream("TASKS"))
+	if err != nil {
+		return nil, c.missing(err)
+	}
+	queues := []QueueInfo{}
+	consumers := stream.ListConsumers(ctx)
+	for info := range consumers.Info() {
+		prefix := c.ns.subject("tasks", "ready") + "."
+		rest, ok := strings.CutPrefix(info.Config.FilterSubject, prefix)
+		if !ok {
+			continue
+		}
+		priority, pool, _ := strings.Cut(strings.TrimSuffix(rest, ".>"), ".")
+		queue, err := c.queue(ctx, tasks.Queue{Priority: tasks.Priority(priority), Pool: pool}, info)
+		if err != nil {
+			return nil, err
+		}
+		queues = append(queues, queue)
+	}
+	if err := consumers.Err(); err != nil {
+		return nil, err
+	}
+	order := tasks.Priorities()
+	slices.SortFunc(queues, func(a, b QueueInfo) int {
+		return cmp.Or(slices.Index(order, a.Priority)-slices.Index(order, b.Priority), strings.Compare(a.Pool, b.Pool))
+	})
+	return queues, nil
+}
+
+func (c *Client) queue(ctx context.Context, q tasks.Queue, info *jetstream.ConsumerInfo) (QueueInfo, error) {
+	queue := QueueInfo{
+		Priority: q.Priority, Pool: q.Pool, Waiting: info.NumPending, Running: info.NumAckPending, Paused: info.Paused,
+	}
+	var err error
+	if queue.Scheduled, err = c.count(ctx, "TASKS", c.ns.subject("tasks", "later", string(q.Priority), q.Pool, "*", "*")); err != nil {
+		return queue, err
+	}
+	if queue.Dead, err = c.count(ctx, "DEAD", c.ns.subject("dead", string(q.Priority), q.Pool, "*", "*")); err != nil {
+		return queue, err
+	}
+	if queue.Waiting == 0 {
+		return queue, nil
+	}
+	oldest, err := c.leaderNext(ctx, "TASKS", info.Config.FilterSubject, info.Delivered.Stream+1)
+	if errors.Is(err, errNoMessage) {
+		return queue, nil
+	}
+	queue.OldestSeconds = time.Since(oldest.time).Seconds()
+	return queue, err
+}
+
+// Count returns how many messages of subject a stream holds.
+func (c *Client) count(ctx context.Context, kind, subject string) (uint64, error) {
+	stream, err := c.js.Stream(ctx, c.ns.Stream(kind))
+	if err != nil {
+		return 0, c.missing(err)
+	}
+	info, err := stream.Info(ctx, jetstream.WithSubjectFilter(subject))
+	if err != nil {
+		return 0, wrap("count", subject, err)
+	}
+	total := uint64(0)
+	for _, n := range info.State.Subjects {
+		total += n
+	}
+	return total, nil
+}
+
+// ErrNoTopology says that the server has none of the namespace's streams.
+var ErrNoTopology = errors.New("no Sparkle topology on this server")
+
+func (c *Client) missing(err error) error {
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return wrap("namespace", string(c.ns), errors.Join(ErrNoTopology, err))
+	}
+	return err
+}
