@@ -13,7 +13,7 @@ import (
 // The server's context ends after the work, so that the work can drain.
 func Example() {
 	store, _ := os.MkdirTemp("", "sparkle")
-	defer os.RemoveAll(store)
+	defer func() { _ = os.RemoveAll(store) }()
 
 	server, err := embedded.New(embedded.Options{Store: store})
 	if err != nil {

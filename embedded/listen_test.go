@@ -71,7 +71,7 @@ func TestNewNamesABusyPortAndFreesTheStore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer busy.Close()
+	defer func() { _ = busy.Close() }()
 	store := t.TempDir()
 	_, err = embedded.New(embedded.Options{Store: store, Listen: busy.Addr().String()})
 	if !errors.Is(err, syscall.EADDRINUSE) || !strings.Contains(err.Error(), busy.Addr().String()) {

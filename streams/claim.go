@@ -110,8 +110,7 @@ func (c *Client) postpone(ctx context.Context, l claim, o tasks.Outcome) error {
 	err := c.retry(ctx, func() error {
 		m := next.schedule(c.ns, o.At)
 		guard(c.ns, m, l.ID, l.sequence)
-		_, err := c.publish(ctx, m)
-		return err
+		return c.publish(ctx, m)
 	})
 	if !refused(err) {
 		return err

@@ -19,8 +19,10 @@ type Client struct {
 	ns Namespace
 }
 
-// PubAckWait bounds the wait for one answer of the server.
-const pubAckWait = 5 * time.Second
+// PubAckWait bounds the wait for one answer of the server. What was asked is
+// asked again then, so it is short: an answer that a restart swallowed never
+// comes.
+const pubAckWait = 2 * time.Second
 
 // NewClient returns a client of namespace n on nc; an empty n is
 // [DefaultNamespace]. It does not talk to the server.

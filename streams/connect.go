@@ -96,7 +96,7 @@ func (o ConnectOptions) natsOptions() ([]nats.Option, error) {
 
 func (o ConnectOptions) tls() (*tls.Config, error) {
 	if o.TLSCA == "" && o.TLSCert == "" && o.TLSKey == "" {
-		return nil, nil //nolint:nilnil // no TLS asked for
+		return nil, nil // no TLS asked for
 	}
 	config := &tls.Config{MinVersion: tls.VersionTLS12}
 	if o.TLSCA != "" {

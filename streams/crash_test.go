@@ -24,6 +24,7 @@ func killOnce(step string) func(string) error {
 }
 
 func TestKilledBetweenAnyTwoStepsOfSettling(t *testing.T) {
+	t.Parallel()
 	quick := tasks.Retry{Base: time.Millisecond, Attempts: 3}
 	for _, c := range []struct {
 		name    string
@@ -95,6 +96,7 @@ func snoozeOnce() func(int) error {
 // A worker that stops hands its task back. Killed before the hand-back is stored
 // it counts as a lost lease, since nobody can tell; killed after, it does not.
 func TestKilledBetweenTheStepsOfHandingBack(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name string
 		step string

@@ -35,6 +35,7 @@ func counting(runs *atomic.Int64) *tasks.Registry {
 }
 
 func TestAPlainMessageIsATask(t *testing.T) {
+	t.Parallel()
 	h := newHarness(t, shortLease)
 	var runs atomic.Int64
 	h.raw("sparkle.tasks.ready.high.main.count.from-afar", `{"n":7}`)
@@ -46,6 +47,7 @@ func TestAPlainMessageIsATask(t *testing.T) {
 }
 
 func TestAnUnknownTypeIsParkedNotBurnt(t *testing.T) {
+	t.Parallel()
 	h := newHarness(t, shortLease)
 	var runs atomic.Int64
 	h.raw("sparkle.tasks.ready.high.main.tomorrows_type.t1", `{"n":7}`, "X-Tag", "blue")
@@ -65,6 +67,7 @@ func TestAnUnknownTypeIsParkedNotBurnt(t *testing.T) {
 }
 
 func TestABadPayloadIsBuriedWithItsField(t *testing.T) {
+	t.Parallel()
 	h := newHarness(t, shortLease)
 	var runs atomic.Int64
 	deep := strings.Repeat("[", 100) + strings.Repeat("]", 100)
@@ -93,6 +96,7 @@ func TestABadPayloadIsBuriedWithItsField(t *testing.T) {
 }
 
 func TestASubjectThatNamesNoTaskIsBuriedOrRefused(t *testing.T) {
+	t.Parallel()
 	h := newHarness(t, shortLease)
 	var runs atomic.Int64
 	h.raw("sparkle.tasks.ready.high.main.count.bad$id", `{"n":7}`)
@@ -114,6 +118,7 @@ func TestASubjectThatNamesNoTaskIsBuriedOrRefused(t *testing.T) {
 // A copy without guard of a run that has been settled is acked unrun; a copy with
 // another run is a task of its own.
 func TestACopyOfASettledRunIsNotRunAgain(t *testing.T) {
+	t.Parallel()
 	h := newHarness(t, shortLease)
 	var runs atomic.Int64
 	h.work(counting(&runs), h.source())
@@ -135,6 +140,7 @@ func TestACopyOfASettledRunIsNotRunAgain(t *testing.T) {
 // Two copies of an id in the queue at once: both run; where the first must be
 // retried it cannot stand beside the second, and becomes a dead letter.
 func TestAnOvertakenRunBecomesADeadLetter(t *testing.T) {
+	t.Parallel()
 	h := newHarness(t, shortLease)
 	overtaken := make(chan struct{})
 	var r tasks.Registry

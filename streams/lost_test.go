@@ -38,6 +38,7 @@ func (h *harness) hold(n int) []*tasks.Delivery {
 }
 
 func TestALostLeaseRunsElsewhereAndCountsApart(t *testing.T) {
+	t.Parallel()
 	h := newHarness(t, shortLease)
 	receipt := h.publish(tasks.Task{Type: "count", ID: "one", Payload: []byte(`{"n":1}`)})
 	if d := h.hold(1)[0]; d.Attempt != 1 || d.Lost != 0 {
@@ -58,6 +59,7 @@ func TestALostLeaseRunsElsewhereAndCountsApart(t *testing.T) {
 }
 
 func TestTooManyLostLeasesBuryWithoutAnotherRun(t *testing.T) {
+	t.Parallel()
 	h := newHarness(t, streams.Topology{AckWait: 200 * time.Millisecond})
 	receipt := h.publish(tasks.Task{Type: "count", ID: "killer", Payload: []byte(`{"n":1}`)})
 	h.hold(3)
@@ -71,24 +73,17 @@ func TestTooManyLostLeasesBuryWithoutAnotherRun(t *testing.T) {
 	}
 }
 
-func (h *harness) move(o streams.MoverOptions) (stop func()) {
+func (h *harness) move(o streams.MoverOptions) {
 	h.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- streams.NewMover(h.Client, o).Run(ctx) }()
-	stopped := false
-	stop = func() {
-		if stopped {
-			return
-		}
-		stopped = true
+	h.t.Cleanup(func() {
 		cancel()
 		if err := <-done; err != nil {
 			h.t.Errorf("Run = %v, want nil", err)
 		}
-	}
-	h.t.Cleanup(stop)
-	return stop
+	})
 }
 
 // GiveUp lets a task run out of deliveries.
@@ -103,6 +98,7 @@ var givesUp = streams.Topology{AckWait: 150 * time.Millisecond, MaxDeliver: 2}
 
 // The server tells of a task that it gives up only while a pull is open.
 func TestTheMoverBuriesWhatTheServerGaveUp(t *testing.T) {
+	t.Parallel()
 	h := newHarness(t, givesUp)
 	receipt := h.giveUp("gone")
 	var runs atomic.Int64
@@ -119,6 +115,7 @@ func TestTheMoverBuriesWhatTheServerGaveUp(t *testing.T) {
 }
 
 func TestTheSweepBuriesWhatNoAdvisoryTold(t *testing.T) {
+	t.Parallel()
 	h := newHarness(t, givesUp)
 	receipt := h.giveUp("silent")
 	stream, err := h.Client.JS().Stream(h.ctx, "SPARKLE_ADVISORIES")
@@ -151,6 +148,7 @@ func TestTheSweepBuriesWhatNoAdvisoryTold(t *testing.T) {
 
 // The sweep runs by itself, once for all movers.
 func TestSweepsRunByThemselves(t *testing.T) {
+	t.Parallel()
 	h := newHarness(t, givesUp)
 	receipt := h.giveUp("unswept")
 	var runs atomic.Int64
@@ -175,6 +173,7 @@ func TestSweepsRunByThemselves(t *testing.T) {
 // The same id may live again: what the first run left behind says nothing about
 // the second, neither its death nor its crashes.
 func TestTheSameIDAgainTomorrow(t *testing.T) {
+	t.Parallel()
 	h := newHarness(t, streams.Topology{AckWait: 200 * time.Millisecond})
 	var lost atomic.Int64
 	var r tasks.Registry

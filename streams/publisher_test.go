@@ -15,6 +15,7 @@ import (
 )
 
 func TestPublishRefusesWhatCannotRun(t *testing.T) {
+	t.Parallel()
 	h := newHarness(t, streams.Topology{})
 	var r tasks.Registry
 	tasks.Declare(&r, tasks.Type[number, number]{Name: "count"})
@@ -51,6 +52,7 @@ func TestPublishRefusesWhatCannotRun(t *testing.T) {
 }
 
 func TestPublishTakesDefaultsFromTheType(t *testing.T) {
+	t.Parallel()
 	h := newHarness(t, streams.Topology{})
 	var r tasks.Registry
 	tasks.Declare(&r, tasks.Type[number, number]{Name: "count", Priority: tasks.Low, Pool: "gpu"})
@@ -61,6 +63,7 @@ func TestPublishTakesDefaultsFromTheType(t *testing.T) {
 }
 
 func TestAnIDIsTakenUntilItsTaskHasEnded(t *testing.T) {
+	t.Parallel()
 	h := newHarness(t, shortLease)
 	task := tasks.Task{Type: "count", ID: "mine", Payload: []byte(`{"n":1}`)}
 	first := h.publish(task)
@@ -81,6 +84,7 @@ func TestAnIDIsTakenUntilItsTaskHasEnded(t *testing.T) {
 }
 
 func TestTwoPublishersWithOneIDStoreItOnce(t *testing.T) {
+	t.Parallel()
 	h := newHarness(t, streams.Topology{})
 	const ids, publishers = 100, 3
 	var stored, refused atomic.Int64
@@ -109,6 +113,7 @@ func TestTwoPublishersWithOneIDStoreItOnce(t *testing.T) {
 }
 
 func TestPublishAnswersErrFullAtTheDepthLimit(t *testing.T) {
+	t.Parallel()
 	h := newHarness(t, streams.Topology{})
 	p := h.publisher(streams.PublisherOptions{MaxDepth: 3})
 	for range 3 {
@@ -128,6 +133,7 @@ func TestPublishAnswersErrFullAtTheDepthLimit(t *testing.T) {
 }
 
 func TestPublishLaterWaitsForItsTime(t *testing.T) {
+	t.Parallel()
 	h := newHarness(t, shortLease)
 	at := time.Now().Add(700 * time.Millisecond)
 	receipt := h.publish(tasks.Task{Type: "count", ID: "later", At: at, Payload: []byte(`{"n":1}`)})
@@ -151,9 +157,10 @@ func TestPublishLaterWaitsForItsTime(t *testing.T) {
 }
 
 func TestPublishWithoutAServerSaysSo(t *testing.T) {
+	t.Parallel()
 	h := newHarness(t, streams.Topology{})
 	p := h.publisher(streams.PublisherOptions{Patience: 300 * time.Millisecond})
-	if err := h.Server.Close(); err != nil {
+	if err := h.Close(); err != nil {
 		t.Fatal(err)
 	}
 	receipt, err := p.Publish(h.ctx, tasks.Task{Type: "count"})
@@ -165,6 +172,7 @@ func TestPublishWithoutAServerSaysSo(t *testing.T) {
 // While the server goes away and comes back, each publish is stored once or
 // answered with an error; what was answered with success is there.
 func TestPublishThroughARestartStoresNothingTwice(t *testing.T) {
+	t.Parallel()
 	store := t.TempDir()
 	server := listening(t, store, "127.0.0.1:0")
 	nc, err := streams.Connect(streams.ConnectOptions{URL: server.URL()})
@@ -204,7 +212,7 @@ func TestPublishThroughARestartStoresNothingTwice(t *testing.T) {
 	}
 	address := server.URL()[len("nats://"):]
 	for restart := range 2 {
-		waitFor(t, ctx, func() bool { return count.Load() >= int64(100*(restart+1)) })
+		waitFor(ctx, t, func() bool { return count.Load() >= int64(100*(restart+1)) })
 		if err := server.Close(); err != nil {
 			t.Fatal(err)
 		}
@@ -232,7 +240,7 @@ func listening(t *testing.T, store, address string) *embedded.Server {
 	return server
 }
 
-func waitFor(t *testing.T, ctx context.Context, cond func() bool) {
+func waitFor(ctx context.Context, t *testing.T, cond func() bool) {
 	t.Helper()
 	ticker := time.NewTicker(2 * time.Millisecond)
 	defer ticker.Stop()

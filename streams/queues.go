@@ -32,33 +32,41 @@ type QueueInfo struct {
 // Queues returns the state of every queue that has a consumer, highest priority
 // first, as the leaders of the consumers know it.
 func (c *Client) Queues(ctx context.Context) ([]QueueInfo, error) {
-	stream, err := c.js.Stream(ctx, c.ns.Stream("TASKS"))
+	consumers, err := c.consumers(ctx)
 	if err != nil {
-		return nil, c.missing(err)
+		return nil, err
 	}
 	queues := []QueueInfo{}
-	consumers := stream.ListConsumers(ctx)
-	for info := range consumers.Info() {
-		prefix := c.ns.subject("tasks", "ready") + "."
-		rest, ok := strings.CutPrefix(info.Config.FilterSubject, prefix)
-		if !ok {
-			continue
-		}
-		priority, pool, _ := strings.Cut(strings.TrimSuffix(rest, ".>"), ".")
-		queue, err := c.queue(ctx, tasks.Queue{Priority: tasks.Priority(priority), Pool: pool}, info)
+	for q, info := range consumers {
+		queue, err := c.queue(ctx, q, info)
 		if err != nil {
 			return nil, err
 		}
 		queues = append(queues, queue)
-	}
-	if err := consumers.Err(); err != nil {
-		return nil, err
 	}
 	order := tasks.Priorities()
 	slices.SortFunc(queues, func(a, b QueueInfo) int {
 		return cmp.Or(slices.Index(order, a.Priority)-slices.Index(order, b.Priority), strings.Compare(a.Pool, b.Pool))
 	})
 	return queues, nil
+}
+
+// Consumers returns what the leader of each queue's consumer knows.
+func (c *Client) consumers(ctx context.Context) (map[tasks.Queue]*jetstream.ConsumerInfo, error) {
+	stream, err := c.js.Stream(ctx, c.ns.Stream("TASKS"))
+	if err != nil {
+		return nil, c.missing(err)
+	}
+	found := map[tasks.Queue]*jetstream.ConsumerInfo{}
+	list := stream.ListConsumers(ctx)
+	for info := range list.Info() { // to its end, or its goroutine would stay
+		rest, ok := strings.CutPrefix(info.Config.FilterSubject, c.ns.subject("tasks", "ready")+".")
+		if ok {
+			priority, pool, _ := strings.Cut(strings.TrimSuffix(rest, ".>"), ".")
+			found[tasks.Queue{Priority: tasks.Priority(priority), Pool: pool}] = info
+		}
+	}
+	return found, list.Err()
 }
 
 func (c *Client) queue(ctx context.Context, q tasks.Queue, info *jetstream.ConsumerInfo) (QueueInfo, error) {

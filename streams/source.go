@@ -67,7 +67,7 @@ func (s *Source) lease(m *nats.Msg) (*lease, error) {
 		return nil, err
 	}
 	l := &lease{source: s, reply: m.Reply, header: m.Header}
-	l.sequence, l.number, l.ready = meta.Sequence.Stream, int(meta.NumDelivered), meta.Timestamp //nolint:gosec // a count
+	l.sequence, l.number, l.ready = meta.Sequence.Stream, int(meta.NumDelivered), meta.Timestamp
 	l.envelope, l.malformed = s.ns.open(stored{subject: m.Subject, sequence: l.sequence, header: m.Header, data: m.Data})
 	return l, nil
 }

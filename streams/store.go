@@ -32,14 +32,12 @@ func (c *Client) append(ctx context.Context, e Event) error {
 	})
 }
 
-func (c *Client) publish(ctx context.Context, m *nats.Msg) (uint64, error) {
+// Publish stores a message and returns the server's refusal, if any.
+func (c *Client) publish(ctx context.Context, m *nats.Msg) error {
 	ctx, cancel := context.WithTimeout(ctx, pubAckWait)
 	defer cancel()
-	ack, err := c.js.PublishMsg(ctx, m, jetstream.WithRetryAttempts(0))
-	if err != nil {
-		return 0, err
-	}
-	return ack.Sequence, nil
+	_, err := c.js.PublishMsg(ctx, m, jetstream.WithRetryAttempts(0))
+	return err
 }
 
 // Retry repeats what an absent or overloaded server did not do, until ctx is

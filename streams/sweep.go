@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
-	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -26,7 +25,7 @@ func (m *Mover) sweeps(ctx context.Context) {
 			m.options.Log.Warn().Err(err).Msg("sweep not finished")
 		}
 		// Uneven steps keep the movers of a fleet apart.
-		pause(ctx, m.options.SweepEvery/4+rand.N(m.options.SweepEvery/4)) //nolint:gosec // jitter
+		pause(ctx, m.options.SweepEvery/4+rand.N(m.options.SweepEvery/4))
 	}
 }
 
@@ -60,20 +59,16 @@ func ignore(err, known error) error {
 // Sweep buries the tasks that the server gave up and whose advisory was lost:
 // stored, below what a consumer has delivered, and held by nobody.
 func (m *Mover) Sweep(ctx context.Context) error {
-	stream, err := m.js.Stream(ctx, m.ns.Stream("TASKS"))
+	consumers, err := m.consumers(ctx)
 	if err != nil {
 		return err
 	}
-	consumers := stream.ListConsumers(ctx)
-	for info := range consumers.Info() {
-		if !strings.HasPrefix(info.Config.FilterSubject, m.ns.subject("tasks", "ready")+".") {
-			continue
-		}
+	for _, info := range consumers {
 		if err := m.sweepQueue(ctx, info); err != nil {
 			return err
 		}
 	}
-	return consumers.Err()
+	return nil
 }
 
 // SweepQueue looks below the ack floor, and below the last delivery where

@@ -20,7 +20,7 @@ type tap struct {
 	queue   tasks.Queue
 	subject string // of the pull requests
 	deliver func(*tasks.Delivery)
-	ctx     context.Context //nolint:containedctx // bounds the look-ups that messages start
+	ctx     context.Context // bounds the look-ups that messages start
 	sub     *nats.Subscription
 	inbox   string
 	closed  chan struct{}  // the subscription has ended

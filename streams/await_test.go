@@ -1,0 +1,141 @@
+package streams_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"sparkle/streams"
+	"sparkle/tasks"
+)
+
+func TestAwaitWithoutATaskSaysSo(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, shortLease)
+	if _, err := h.Client.Await(h.ctx, "nobody", ""); !errors.Is(err, streams.ErrNotFound) {
+		t.Errorf("Await of an unknown id = %v, want ErrNotFound", err)
+	}
+	if _, err := h.Client.Await(h.ctx, "a.b", ""); err == nil {
+		t.Error("Await of a bad id = nil, want an error")
+	}
+}
+
+func TestAwaitEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, shortLease)
+	h.publish(tasks.Task{Type: "count", ID: "idle"})
+	ctx, cancel := context.WithTimeout(h.ctx, 50*time.Millisecond)
+	defer cancel()
+	if _, err := h.Client.Await(ctx, "idle", ""); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Await = %v, want DeadlineExceeded", err)
+	}
+}
+
+func TestManyWaitForOneResult(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, shortLease)
+	receipt := h.publish(tasks.Task{Type: "count", Payload: []byte(`{"n":7}`)})
+	var waiting sync.WaitGroup
+	for range 20 {
+		waiting.Go(func() {
+			if result, err := h.Client.Await(h.ctx, receipt.ID, receipt.Run); err != nil || string(result.Result) != `{"n":7}` {
+				t.Errorf("Await = %+v, %v, want the result", result, err)
+			}
+		})
+	}
+	var runs atomic.Int64
+	h.work(counting(&runs), h.source())
+	waiting.Wait()
+}
+
+// The outcome of a run is not taken for that of the id's next run.
+func TestAwaitTellsRunsApart(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, shortLease)
+	var runs atomic.Int64
+	stop := h.work(counting(&runs), h.source())
+	first := h.publish(tasks.Task{Type: "count", ID: "again", Payload: []byte(`{"n":1}`)})
+	h.ended(first.ID, first.Run)
+	h.drained()
+	stop()
+	h.publish(tasks.Task{Type: "count", ID: "again", Payload: []byte(`{"n":2}`)})
+	ctx, cancel := context.WithTimeout(h.ctx, 50*time.Millisecond)
+	defer cancel()
+	if result, err := h.Client.Await(ctx, "again", ""); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Await of the second run = %+v, %v, want it to wait", result, err)
+	}
+	h.work(counting(&runs), h.source())
+	if result := h.ended("again", ""); string(result.Result) != `{"n":2}` {
+		t.Errorf("second run ended %+v, want its own result", result)
+	}
+}
+
+// A worker and a waiting client ride through a restart of the server.
+func TestWorkAndAwaitGoOnAfterARestart(t *testing.T) {
+	t.Parallel()
+	store := t.TempDir()
+	server := listening(t, store, "127.0.0.1:0")
+	address := server.URL()[len("nats://"):]
+	nc, err := streams.Connect(streams.ConnectOptions{URL: server.URL()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nc.Close)
+	client, err := streams.NewClient(nc, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	t.Cleanup(cancel)
+	if _, err := client.Ensure(ctx, shortLease); err != nil {
+		t.Fatal(err)
+	}
+	entered, goOn := make(chan struct{}, 10), make(chan struct{})
+	var r tasks.Registry
+	tasks.Handle(&r, tasks.Type[number, number]{Name: "count"}, func(ctx context.Context, in number) (number, error) {
+		entered <- struct{}{}
+		select {
+		case <-goOn:
+		case <-ctx.Done():
+			return in, ctx.Err()
+		}
+		return in, nil
+	})
+	w, err := tasks.NewWorker(tasks.WorkerOptions{
+		Source: streams.NewSource(client, streams.SourceOptions{Topology: shortLease}), Registry: &r, AckWait: shortLease.AckWait, Grace: -1,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	working, stop := context.WithCancel(ctx)
+	done := make(chan error, 1)
+	go func() { done <- w.Run(working) }()
+	p := streams.NewPublisher(client, streams.PublisherOptions{})
+	receipt, err := p.Publish(ctx, tasks.Task{Type: "count", Payload: []byte(`{"n":1}`)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-entered
+	if err := server.Close(); err != nil {
+		t.Fatal(err)
+	}
+	listening(t, store, address)
+	close(goOn)
+	if result, err := client.Await(ctx, receipt.ID, receipt.Run); err != nil || result.State != tasks.Succeeded {
+		t.Errorf("Await = %+v, %v, want success after the restart", result, err)
+	}
+	next, err := p.Publish(ctx, tasks.Task{Type: "count", Payload: []byte(`{"n":2}`)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.Await(ctx, next.ID, next.Run); err != nil {
+		t.Errorf("Await of the next task: %v", err)
+	}
+	stop()
+	if err := <-done; err != nil {
+		t.Errorf("Run = %v, want nil", err)
+	}
+}
