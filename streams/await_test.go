@@ -71,6 +71,9 @@ func TestAwaitTellsRunsApart(t *testing.T) {
 	if result := h.ended("again", ""); string(result.Result) != `{"n":2}` {
 		t.Errorf("second run ended %+v, want its own result", result)
 	}
+	if result := h.ended("again", first.Run); string(result.Result) != `{"n":1}` {
+		t.Errorf("first run ended %+v, want its own result still", result)
+	}
 }
 
 // A worker and a waiting client ride through a restart of the server.

@@ -100,7 +100,7 @@ func (c *Client) ensureStream(ctx context.Context, want jetstream.StreamConfig) 
 // others.
 var streamFields = []string{
 	"Description", "Subjects", "Retention", "Storage", "Replicas", "MaxAge", "MaxMsgsPerSubject",
-	"AllowMsgSchedules", "AllowMsgTTL", "AllowDirect", "AllowAtomicPublish", "AllowBatchPublish",
+	"MaxMsgSize", "AllowMsgSchedules", "AllowMsgTTL", "AllowDirect", "AllowAtomicPublish", "AllowBatchPublish",
 }
 
 var consumerFields = []string{"FilterSubject", "AckPolicy", "AckWait", "MaxDeliver", "MaxAckPending", "MaxWaiting"}

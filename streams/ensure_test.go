@@ -144,3 +144,21 @@ func TestAWorkerBringsItsPool(t *testing.T) {
 		t.Errorf("ended %+v, want success", result)
 	}
 }
+
+// A consumer that somebody deletes comes back, and its tasks are run.
+func TestADeletedConsumerComesBack(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, shortLease)
+	var r tasks.Registry
+	tasks.Handle(&r, tasks.Type[number, number]{Name: "count"}, echo)
+	h.work(&r, h.source())
+	first := h.publish(tasks.Task{Type: "count", Payload: []byte(`{"n":1}`)})
+	h.ended(first.ID, first.Run)
+	if err := h.Client.JS().DeleteConsumer(h.ctx, "SPARKLE_TASKS", "default-main"); err != nil {
+		t.Fatal(err)
+	}
+	second := h.publish(tasks.Task{Type: "count", Payload: []byte(`{"n":2}`)})
+	if result := h.ended(second.ID, second.Run); result.State != tasks.Succeeded {
+		t.Errorf("ended %+v, want success", result)
+	}
+}

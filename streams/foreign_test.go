@@ -78,6 +78,10 @@ func TestABadPayloadIsBuriedWithItsField(t *testing.T) {
 	} {
 		h.raw("sparkle.tasks.ready.low.main.count."+id, payload)
 	}
+	refused, err := h.Conn.RequestWithContext(h.ctx, "sparkle.tasks.ready.low.main.count.huge", make([]byte, 600<<10))
+	if err != nil || !strings.Contains(string(refused.Data), "message size exceeds maximum") {
+		t.Errorf("publish of 600 KiB is answered %v, %v; want it refused", refused, err)
+	}
 	h.work(counting(&runs), h.source())
 	h.drained()
 	letters := h.deadLetters("")

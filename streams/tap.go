@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -33,6 +34,7 @@ type tap struct {
 	heard    time.Time
 	reset    time.Time // no new request before
 	draining bool
+	gone     bool // the server has no such consumer
 }
 
 const (
@@ -122,6 +124,7 @@ func (t *tap) ended(m *nats.Msg, status string) {
 	}
 	t.asked = 0
 	t.reset = time.Now().Add(pullPause)
+	t.gone = status == "503" || strings.Contains(m.Header.Get("Description"), "Consumer Deleted")
 	t.source.options.Log.Debug().Stringer("queue", t.queue).Str("status", status).
 		Str("description", m.Header.Get("Description")).Msg("pull ended")
 }
@@ -142,6 +145,7 @@ func (t *tap) check(ctx context.Context) {
 		case <-ticker.C:
 		}
 		now := t.source.nc.Stats().Reconnects
+		t.bind(ctx)
 		t.mu.Lock()
 		if now != reconnects || (t.asked > 0 && time.Since(t.heard) > 3*pullHeartbeat) {
 			t.asked, reconnects = 0, now
@@ -149,6 +153,25 @@ func (t *tap) check(ctx context.Context) {
 		t.pull()
 		t.mu.Unlock()
 	}
+}
+
+// Bind makes the consumer anew where somebody has deleted it, so that its tasks
+// do not wait for ever.
+func (t *tap) bind(ctx context.Context) {
+	t.mu.Lock()
+	gone := t.gone && !t.draining
+	t.mu.Unlock()
+	if !gone {
+		return
+	}
+	_, err := t.source.ensureConsumer(ctx, "TASKS", t.source.options.Topology.consumer(t.source.ns, t.queue))
+	if err != nil {
+		t.source.options.Log.Warn().Stringer("queue", t.queue).Err(err).Msg("no consumer to pull from")
+		return
+	}
+	t.mu.Lock()
+	t.gone = false
+	t.mu.Unlock()
 }
 
 // Drain implements [tasks.Tap]: the server stops sending before the last task

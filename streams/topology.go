@@ -62,6 +62,9 @@ const (
 	maxAckPending = 20_000
 	maxWaiting    = 8_192
 	deadPerTask   = 10
+	// What is larger is refused at the door: a dead letter, with its history,
+	// must still fit what a server accepts (1 MiB by default).
+	maxTask = 512 << 10
 )
 
 // Streams lists the streams of a namespace.
@@ -72,6 +75,7 @@ func (t Topology) streams(n Namespace) []jetstream.StreamConfig {
 			Name: n.Stream("TASKS"), Description: "Work to do.", Subjects: taskSubjects(n),
 			Retention: jetstream.WorkQueuePolicy, AllowMsgSchedules: true, AllowMsgTTL: true,
 			AllowDirect: true, AllowAtomicPublish: true, AllowBatchPublish: true, AllowRollup: true,
+			MaxMsgSize: maxTask,
 		},
 		{
 			Name: n.Stream("EVENTS"), Description: "Every state change; the last is the task's state.",
