@@ -74,8 +74,8 @@ func (c *Client) await(ctx context.Context, id, run string, heard <-chan *nats.M
 	reconnected := c.nc.StatusChanged(nats.CONNECTED)
 	defer c.nc.RemoveStatusListener(reconnected)
 	for {
-		if end, found := c.end(ctx, id, run); found {
-			return end.result()
+		if last, err := c.lastEvent(ctx, c.ns.Event("*", id), run); err == nil && last.State.Terminal() {
+			return last.result()
 		}
 		for again := false; !again; {
 			select {
@@ -93,28 +93,6 @@ func (c *Client) await(ctx context.Context, id, run string, heard <-chan *nats.M
 			}
 		}
 	}
-}
-
-// End finds the event that ended a run: mostly the id's last, but a later run of
-// the id may have events of its own.
-func (c *Client) end(ctx context.Context, id, run string) (Event, bool) {
-	last, err := c.leaderLast(ctx, "EVENTS", c.ns.Event("*", id))
-	if err != nil {
-		return Event{}, false
-	}
-	if e := parseEvent(last); e.Run == run {
-		return e, e.State.Terminal()
-	}
-	events, err := c.Events(ctx, id)
-	if err != nil {
-		return Event{}, false
-	}
-	for _, e := range events {
-		if e.Run == run && e.State.Terminal() {
-			return e, true
-		}
-	}
-	return Event{}, false
 }
 
 // CurrentRun is that of the task that has the id now, else of its last event.

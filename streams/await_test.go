@@ -76,6 +76,36 @@ func TestAwaitTellsRunsApart(t *testing.T) {
 	}
 }
 
+// A worker that was cut off tells that it runs after another has ended the run.
+func TestALateReportDoesNotReviveARun(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, shortLease)
+	receipt := h.publish(tasks.Task{Type: "count", ID: "one", Payload: []byte(`{"n":1}`)})
+	zombie := h.hold(1)[0]
+	var runs atomic.Int64
+	h.work(counting(&runs), h.source())
+	h.ended("one", receipt.Run)
+	h.drained()
+	zombie.Lease.Report(tasks.Report{Worker: "zombie", Started: time.Now()})
+	h.until("the report is stored", func() bool {
+		events, err := h.Client.Events(h.ctx, "one")
+		return err == nil && events[len(events)-1].Worker == "zombie"
+	})
+	info, err := h.Client.Task(h.ctx, "one")
+	if result := h.ended("one", receipt.Run); err != nil || info.State != tasks.Succeeded || result.State != tasks.Succeeded {
+		t.Errorf("after the report: task %+v (%v), result %+v; want succeeded", info, err, result)
+	}
+	err = zombie.Lease.Settle(h.ctx, tasks.Outcome{State: tasks.Retrying, Error: "too late", At: time.Now()})
+	info, _ = h.Client.Task(h.ctx, "one")
+	if result := h.ended("one", receipt.Run); info.State != tasks.Succeeded || result.State != tasks.Succeeded {
+		t.Errorf("after a late settlement (%v): task %+v, result %+v; want still succeeded", err, info, result)
+	}
+	h.drained()
+	if runs.Load() != 1 {
+		t.Errorf("%d runs, want 1", runs.Load())
+	}
+}
+
 // A worker and a waiting client ride through a restart of the server.
 func TestWorkAndAwaitGoOnAfterARestart(t *testing.T) {
 	t.Parallel()

@@ -46,13 +46,9 @@ const (
 // Judge decides by what is stored what is to be done with a message that was
 // delivered or tried before. The event is the run's last, if it has one.
 func (c *Client) judge(ctx context.Context, l claim) (course, Event, error) {
-	var event Event
-	last, err := c.leaderLast(ctx, "EVENTS", c.ns.Event(l.Type, l.ID))
+	event, err := c.lastEvent(ctx, c.ns.Event(l.Type, l.ID), l.run)
 	if err != nil && !errors.Is(err, errNoMessage) {
 		return runIt, event, err
-	}
-	if err == nil && header(last.header, HeaderRun) == l.run {
-		event = parseEvent(last)
 	}
 	same := event.Sequence == l.sequence
 	switch {
@@ -64,7 +60,7 @@ func (c *Client) judge(ctx context.Context, l claim) (course, Event, error) {
 		return finishIt, event, nil
 	}
 	// The retry of this very attempt, whose worker died before its ack.
-	last, err = c.leaderLast(ctx, "TASKS", c.ns.Anywhere(l.ID))
+	last, err := c.leaderLast(ctx, "TASKS", c.ns.Anywhere(l.ID))
 	if errors.Is(err, errNoMessage) {
 		return runIt, event, nil
 	}

@@ -43,6 +43,36 @@ func (c *Client) events(ctx context.Context, subject string) ([]Event, error) {
 	return events, err
 }
 
+// LastEvent returns the event that says where a run stands, as the leader has
+// it. Of an ended run that is mostly the subject's last; but a later run of the
+// id may have events of its own, and a worker that was cut off may tell its part
+// after another has ended the run: a terminal event ends a run, whatever comes
+// later.
+func (c *Client) lastEvent(ctx context.Context, subject, run string) (Event, error) {
+	last, err := c.leaderLast(ctx, "EVENTS", subject)
+	if err != nil {
+		return Event{}, err
+	}
+	event := parseEvent(last)
+	if event.Run == run && event.State.Terminal() {
+		return event, nil
+	}
+	events, err := c.events(ctx, subject)
+	if err != nil {
+		return Event{}, err
+	}
+	event = Event{}
+	for _, e := range events {
+		if e.Run == run && !event.State.Terminal() {
+			event = e
+		}
+	}
+	if event.Run != run {
+		return Event{}, errNoMessage
+	}
+	return event, nil
+}
+
 const readBatch = 500
 
 // Each calls fn for the stored messages of subject in order, until it returns

@@ -80,8 +80,15 @@ func (c *Client) livingTask(s stored, events []Event) TaskInfo {
 	return info
 }
 
+// EndedTask tells of the run that the last event is of.
 func endedTask(events []Event) TaskInfo {
 	last := events[len(events)-1]
+	for _, e := range events {
+		if e.Run == last.Run && e.State.Terminal() {
+			last = e
+			break
+		}
+	}
 	info := TaskInfo{
 		ID: last.ID, Run: last.Run, Type: last.Type, Priority: last.Priority, Pool: last.Pool, User: last.User,
 		State: last.State, Since: last.Time,

@@ -19,7 +19,7 @@ import (
 var (
 	// ErrWaiting says that a task of the chosen id is scheduled, waiting or
 	// running. errors.As with [*WaitingError] tells which.
-	ErrWaiting = errors.New("a task of this id has not ended yet")
+	ErrWaiting = tasks.ErrWaiting
 	// ErrFull says that the queue has its limit of waiting tasks.
 	ErrFull = errors.New("queue is full")
 	// ErrUnreachable says that the server gave no answer. The task may have

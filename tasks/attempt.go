@@ -18,8 +18,8 @@ type attempt struct {
 	worker *Worker
 	flow   *flow
 	cancel context.CancelCauseFunc
-	base   context.Context //nolint:containedctx // outlives the handler, for settling
-	ctx    context.Context //nolint:containedctx // the handler's own; the keeper reads its cause
+	base   context.Context // outlives the handler, for settling
+	ctx    context.Context // the handler's own; the keeper reads its cause
 	report reporter
 	taken  atomic.Bool // whoever sets it settles the attempt
 
@@ -39,8 +39,6 @@ func (a *attempt) execute(ctx context.Context) (o Outcome, settle bool) {
 	switch now := time.Now(); {
 	case errors.Is(context.Cause(ctx), ErrLeaseLost):
 		return Outcome{}, false
-	case errors.Is(context.Cause(ctx), ErrShutdown):
-		return Outcome{State: Returned}, true
 	case !a.Expires.IsZero() && now.After(a.Expires):
 		return Outcome{State: Expired}, true
 	case a.Lost >= a.worker.options.MaxLost:

@@ -13,12 +13,12 @@ func (w *Worker) accept(base context.Context, f *flow, d *Delivery) {
 	a.ctx, a.cancel = context.WithValue(ctx, deliveryKey{}, a), cancel
 	w.mu.Lock()
 	w.held[a] = struct{}{}
-	stopping := w.stopping
-	if !stopping {
+	drained := w.drained
+	if !drained {
 		f.push(a)
 	}
 	w.mu.Unlock()
-	if stopping {
+	if drained {
 		go w.handBack(a)
 		return
 	}
@@ -53,7 +53,7 @@ func (w *Worker) next() *attempt {
 		return nil
 	}
 	a := w.pick()
-	if a == nil || a.Lost < suspectAfter {
+	if a == nil || a.Lost < suspectAfter || a.Lost >= w.options.MaxLost {
 		return a
 	}
 	if w.alone = a; len(w.running) > 0 {
@@ -107,11 +107,26 @@ func (w *Worker) ask() {
 
 // Run takes an attempt from its start to its settled end.
 func (w *Worker) run(a *attempt) {
-	o, settle := a.execute(a.ctx)
-	if !a.taken.CompareAndSwap(false, true) {
-		return // settled without us: the handler was stuck
-	}
-	w.freeSlot(a)
+	var o Outcome
+	settle, returned := false, false
+	// Deferred, for a handler that ends its goroutine must not keep the slot.
+	defer func() {
+		if !a.taken.CompareAndSwap(false, true) {
+			return // settled without us: the handler was stuck
+		}
+		w.freeSlot(a)
+		if !returned {
+			o, settle = a.decide(w.types[a.Type].Retry, nil, errGoexit, context.Cause(a.ctx))
+		}
+		w.conclude(a, o, settle)
+	}()
+	o, settle = a.execute(a.ctx)
+	returned = true
+}
+
+// Conclude settles an attempt that has left its slot.
+func (w *Worker) conclude(a *attempt, o Outcome, settle bool) {
+	a.report.close()
 	if settle {
 		w.settle(a, o)
 	} else {

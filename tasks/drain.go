@@ -2,6 +2,8 @@ package tasks
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 )
@@ -10,22 +12,12 @@ import (
 // the running ones get Grace and then their cancellation, and every outcome is
 // stored.
 func (w *Worker) drain(ctx context.Context) {
-	unstarted := w.stopTaking()
-	var returning sync.WaitGroup
-	for _, f := range w.flows {
-		returning.Go(func() {
-			bounded, cancel := context.WithTimeout(ctx, w.options.AckWait/3)
-			defer cancel()
-			if err := f.tap.Drain(bounded); err != nil {
-				w.options.Log.Warn().Stringer("queue", f.queue).Err(err).Msg("drain cut short")
-			}
-		})
+	begun := time.Now()
+	w.stopTaking(ctx)
+	for _, a := range w.unstarted() {
+		go w.handBack(a)
 	}
-	for _, a := range unstarted {
-		returning.Go(func() { w.handBack(a) })
-	}
-	returning.Wait()
-	if !w.await(w.options.Grace, w.idle) {
+	if !w.await(w.options.Grace-time.Since(begun), w.idle) {
 		w.cancelRunning()
 		if !w.await(w.options.Stuck, w.idle) {
 			w.abandonRunning()
@@ -34,10 +26,32 @@ func (w *Worker) drain(ctx context.Context) {
 	w.await(w.options.AckWait, w.settled)
 }
 
-func (w *Worker) stopTaking() []*attempt {
+// StopTaking starts no more tasks and drains the taps. What was handed back
+// before would come again.
+func (w *Worker) stopTaking(ctx context.Context) {
+	w.mu.Lock()
+	w.stopping = true
+	w.mu.Unlock()
+	var draining sync.WaitGroup
+	defer draining.Wait()
+	for _, f := range w.flows {
+		draining.Go(func() { w.drainTap(ctx, f) })
+	}
+}
+
+func (w *Worker) drainTap(ctx context.Context, f *flow) {
+	ctx, cancel := context.WithTimeout(ctx, w.options.AckWait/3)
+	defer cancel()
+	if err := f.tap.Drain(ctx); err != nil {
+		w.options.Log.Warn().Stringer("queue", f.queue).Err(err).Msg("drain cut short")
+	}
+}
+
+// Unstarted takes the attempts that wait out of the worker.
+func (w *Worker) unstarted() []*attempt {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.stopping = true
+	w.drained = true
 	var unstarted []*attempt
 	for _, f := range w.flows {
 		unstarted = append(unstarted, f.ready...)
@@ -78,6 +92,9 @@ func (w *Worker) cancelRunning() {
 	defer w.mu.Unlock()
 	for a := range w.running {
 		a.cancel(ErrShutdown)
+		if a.cancelled.IsZero() {
+			a.cancelled = time.Now()
+		}
 	}
 }
 
@@ -85,14 +102,7 @@ func (w *Worker) cancelRunning() {
 // worker runs it; the process is about to end.
 func (w *Worker) abandonRunning() {
 	w.mu.Lock()
-	stuck := make([]*attempt, 0, len(w.running))
-	for a := range w.running {
-		stuck = append(stuck, a)
-	}
+	stuck := slices.Collect(maps.Keys(w.running))
 	w.mu.Unlock()
-	for _, a := range stuck {
-		w.options.Log.Error().Str("task", a.ID).Str("type", a.Type).Str("stack", handlerStack(a)).
-			Msg("handed back while its handler ignores the shutdown")
-		w.handBack(a)
-	}
+	w.replace(stuck, time.Now())
 }

@@ -74,6 +74,8 @@ type snoozeError struct{ after time.Duration }
 
 func (e *snoozeError) Error() string { return fmt.Sprintf("snoozed for %v", e.after) }
 
+var errGoexit = errors.New("handler ended its goroutine")
+
 // A PanicError is the failure of an attempt whose handler panicked.
 type PanicError struct {
 	Value string // what was passed to panic, printed

@@ -1,11 +1,7 @@
 package tasks
 
 import (
-	"bytes"
 	"context"
-	"fmt"
-	"runtime/pprof"
-	"strings"
 	"sync"
 	"time"
 )
@@ -87,57 +83,19 @@ func (w *Worker) watch(now time.Time) {
 		if a.ctx.Err() != nil && a.cancelled.IsZero() {
 			a.cancelled = now
 		}
-		if !a.cancelled.IsZero() && now.Sub(a.cancelled) >= w.options.Stuck && !w.stopping {
+		switch {
+		case !a.cancelled.IsZero() && now.Sub(a.cancelled) >= w.options.Stuck:
 			stuck = append(stuck, a)
-			continue
+		case a.called && !a.lost:
+			running = append(running, a)
 		}
-		running = append(running, a)
 	}
 	w.mu.Unlock()
 	for _, a := range running {
-		if r, due := a.report.due(now, w.options.AckWait); due {
+		a.report.tell(now, w.options.AckWait, func(r Report) {
 			r.Worker, r.Started = w.options.Name, a.started
 			a.Lease.Report(r)
-		}
+		})
 	}
-	for _, a := range stuck {
-		w.replace(a, now)
-	}
-}
-
-// Replace settles the attempt of a stuck handler as failed and gives its slot to
-// the next task. The handler's goroutine goes on; nothing can end it.
-func (w *Worker) replace(a *attempt, now time.Time) {
-	if !a.taken.CompareAndSwap(false, true) {
-		return
-	}
-	cause := context.Cause(a.ctx)
-	err := &StuckError{Cause: cause, After: now.Sub(a.cancelled), Stack: handlerStack(a)}
-	w.metrics.stuck.Inc()
-	w.options.Log.Error().Str("task", a.ID).Str("type", a.Type).Int("attempt", a.Attempt).Err(err).Msg("stuck")
-	w.freeSlot(a)
-	o, settle := a.decide(w.types[a.Type].Retry, nil, err, cause)
-	go func() {
-		if settle {
-			w.settle(a, o)
-		} else {
-			w.lost(a)
-		}
-	}()
-}
-
-// HandlerStack returns where the goroutine of a's handler stands, which the
-// labels of [attempt.call] tell from the others.
-func handlerStack(a *attempt) string {
-	var dump bytes.Buffer
-	if err := pprof.Lookup("goroutine").WriteTo(&dump, 1); err != nil {
-		return ""
-	}
-	label := fmt.Sprintf("%q:%q", "task_id", a.ID)
-	for block := range strings.SplitSeq(dump.String(), "\n\n") {
-		if strings.Contains(block, label) {
-			return bounded(block, maxStackText)
-		}
-	}
-	return ""
+	w.replace(stuck, now)
 }

@@ -87,14 +87,13 @@ func (m *metrics) started(a *attempt) {
 }
 
 func (m *metrics) settled(a *attempt, o Outcome) {
-	if o.Started.IsZero() {
-		return
-	}
 	label := a.worker.typeLabel(a)
 	if o.Error != "" {
 		m.failures.WithLabelValues(label, string(a.Priority), string(o.State)).Inc()
 	}
-	m.duration.WithLabelValues(label, string(a.Priority), string(o.State)).Observe(o.Ended.Sub(o.Started).Seconds())
+	if !o.Started.IsZero() {
+		m.duration.WithLabelValues(label, string(a.Priority), string(o.State)).Observe(o.Ended.Sub(o.Started).Seconds())
+	}
 }
 
 func (m *metrics) lost(a *attempt) {

@@ -29,6 +29,7 @@ type reporter struct {
 	note     string
 	fresh    bool
 	told     time.Time
+	closed   bool
 }
 
 func (r *reporter) progress(fraction float64, note string) {
@@ -41,16 +42,24 @@ func (r *reporter) progress(fraction float64, note string) {
 	r.fraction, r.note, r.fresh = fraction, note, true
 }
 
-// Due returns a report when there is something new to tell, and again each
-// repeat so that readers see that the attempt lives.
-func (r *reporter) due(now time.Time, repeat time.Duration) (Report, bool) {
+// Tell calls report when there is something new to tell, and again each repeat
+// so that readers see that the attempt lives.
+func (r *reporter) tell(now time.Time, repeat time.Duration, report func(Report)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	since := now.Sub(r.told)
-	if !r.told.IsZero() && since < repeat && (!r.fresh || since < reportEvery) {
-		return Report{}, false
+	if r.closed || !r.told.IsZero() && since < repeat && (!r.fresh || since < reportEvery) {
+		return
 	}
 	first := r.told.IsZero()
 	r.told, r.fresh = now, false
-	return Report{Fraction: r.fraction, Note: r.note, First: first}, true
+	report(Report{Fraction: r.fraction, Note: r.note, First: first})
+}
+
+// Close returns when nothing is being told, and nothing will be: a report that
+// came after the outcome would say that the task still runs.
+func (r *reporter) close() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.closed = true
 }

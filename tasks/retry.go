@@ -44,7 +44,7 @@ func (r Retry) Max(n int) time.Duration {
 // Delay returns a random delay after failed attempt n (from 1).
 func (r Retry) Delay(n int) time.Duration {
 	longest := min(r.Max(n), math.MaxInt64-1)
-	return rand.N(longest + 1) //nolint:gosec // jitter needs no secrecy
+	return rand.N(longest + 1)
 }
 
 func (r Retry) withDefaults() Retry {

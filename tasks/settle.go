@@ -16,12 +16,12 @@ func (w *Worker) settle(a *attempt, o Outcome) {
 		o.Started = a.started
 	}
 	err := a.Lease.Settle(a.base, o)
-	w.metrics.settled(a, o)
 	if err != nil {
 		w.options.Log.Error().Str("task", a.ID).Str("type", a.Type).Int("attempt", a.Attempt).
 			Str("outcome", string(o.State)).Err(err).Msg("not settled")
 		return
 	}
+	w.metrics.settled(a, o)
 	w.logSettled(a, o)
 }
 
@@ -77,15 +77,14 @@ func (w *Worker) buryLost(a *attempt) Outcome {
 	}
 }
 
-// HandBack returns an attempt that was not started, or that a stopping worker
-// gave up, to its queue.
+// HandBack returns an attempt that was not started to its queue.
 func (w *Worker) handBack(a *attempt) {
 	if !a.taken.CompareAndSwap(false, true) {
 		return
 	}
 	w.mu.Lock()
-	delete(w.running, a)
 	w.settling++
+	lost := a.lost
 	w.mu.Unlock()
-	w.settle(a, Outcome{State: Returned})
+	w.conclude(a, Outcome{State: Returned}, !lost)
 }

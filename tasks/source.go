@@ -15,7 +15,8 @@ type Source interface {
 }
 
 // A Tap is the flow of one queue's tasks to one worker. Its methods are safe for
-// concurrent use.
+// concurrent use; none of them calls deliver itself, since their caller may hold
+// a lock that deliver takes.
 type Tap interface {
 	// Want sets how many more tasks may come from now on; it replaces the
 	// number of the last call less what came since. Rarely, after a lost
@@ -50,7 +51,8 @@ type Lease interface {
 	// has confirmed it.
 	Extend(ctx context.Context) error
 	// Report makes known that the task runs, with its progress if there is
-	// any. It is best effort.
+	// any. It is best effort and must not block. The worker does not call it
+	// once it has begun to settle.
 	Report(Report)
 	// Settle stores the outcome, then the retry or dead letter that follows
 	// from it, then gives the lease up, and returns when all is stored. An

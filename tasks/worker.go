@@ -69,7 +69,8 @@ type Worker struct {
 	alone    *attempt              // a suspect that waits for, or has, the worker to itself
 	settling int
 	slots    int
-	stopping bool
+	stopping bool          // starts no more tasks
+	drained  bool          // hands back what comes
 	changed  chan struct{} // has one element after something ended
 }
 

@@ -1,0 +1,68 @@
+package streams_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"sparkle/streams"
+	"sparkle/tasks"
+	"sparkle/tasks/sourcetest"
+)
+
+// The suite that the in-process source passes too; see package sourcetest.
+func TestSourceKeepsTheContract(t *testing.T) {
+	within := func(t *testing.T, body func(*testing.T)) {
+		t.Parallel()
+		body(t)
+	}
+	sourcetest.Test(t, within, func(t *testing.T) sourcetest.Bench {
+		h := newHarness(t, streams.Topology{AckWait: time.Second})
+		p := h.publisher(streams.PublisherOptions{})
+		return sourcetest.Bench{
+			Source: h.source(), AckWait: time.Second,
+			Publish: func(ctx context.Context, task tasks.Task) (id, run string, err error) {
+				receipt, err := p.Publish(ctx, task)
+				return receipt.ID, receipt.Run, err
+			},
+			Events:      h.contractEvents,
+			DeadLetters: h.contractLetters,
+		}
+	})
+}
+
+func (h *harness) contractEvents(ctx context.Context, id string) ([]tasks.Event, error) {
+	stored, err := h.Client.Events(ctx, id)
+	var events []tasks.Event
+	for _, e := range stored {
+		event := tasks.Event{
+			ID: e.ID, Type: e.Type, Run: e.Run, Attempt: e.Attempt, Lost: e.Lost, State: e.State, Time: e.Time,
+		}
+		if e.State == tasks.Running {
+			event.Report = tasks.Report{Worker: e.Worker, Started: e.Started, Fraction: e.Detail.Fraction, Note: e.Detail.Note}
+		} else {
+			event.Outcome = tasks.Outcome{
+				State: e.State, Result: e.Result, Reason: e.Reason, Error: e.Detail.Error, Stack: e.Detail.Stack,
+				At: e.At, Worker: e.Worker, Started: e.Started, Ended: e.Ended,
+			}
+		}
+		events = append(events, event)
+	}
+	return events, err
+}
+
+func (h *harness) contractLetters(ctx context.Context) ([]tasks.DeadLetter, error) {
+	var letters []tasks.DeadLetter
+	err := h.Client.DeadLetters(ctx, "", func(d streams.DeadLetter) bool {
+		letter := tasks.DeadLetter{
+			Task: tasks.Task{ID: d.ID, Type: d.Type, Payload: d.Payload, Priority: d.Priority, Pool: d.Pool},
+			Run:  d.Run, Attempt: d.Attempt, Reason: d.Reason, Error: d.Error, Time: d.Died,
+		}
+		for _, a := range d.Attempts {
+			letter.History = append(letter.History, tasks.Event{ID: d.ID, Run: d.Run, Attempt: a.Attempt, State: a.Outcome})
+		}
+		letters = append(letters, letter)
+		return true
+	})
+	return letters, err
+}
