@@ -112,20 +112,7 @@ func TestWorkAndAwaitGoOnAfterARestart(t *testing.T) {
 	store := t.TempDir()
 	server := listening(t, store, "127.0.0.1:0")
 	address := server.URL()[len("nats://"):]
-	nc, err := streams.Connect(streams.ConnectOptions{URL: server.URL()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(nc.Close)
-	client, err := streams.NewClient(nc, "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	t.Cleanup(cancel)
-	if _, err := client.Ensure(ctx, shortLease); err != nil {
-		t.Fatal(err)
-	}
+	h := connected(t, server.URL())
 	entered, goOn := make(chan struct{}, 10), make(chan struct{})
 	var r tasks.Registry
 	tasks.Handle(&r, tasks.Type[number, number]{Name: "count"}, func(ctx context.Context, in number) (number, error) {
@@ -137,38 +124,19 @@ func TestWorkAndAwaitGoOnAfterARestart(t *testing.T) {
 		}
 		return in, nil
 	})
-	w, err := tasks.NewWorker(tasks.WorkerOptions{
-		Source: streams.NewSource(client, streams.SourceOptions{Topology: shortLease}), Registry: &r, AckWait: shortLease.AckWait, Grace: -1,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	working, stop := context.WithCancel(ctx)
-	done := make(chan error, 1)
-	go func() { done <- w.Run(working) }()
-	p := streams.NewPublisher(client, streams.PublisherOptions{})
-	receipt, err := p.Publish(ctx, tasks.Task{Type: "count", Payload: []byte(`{"n":1}`)})
-	if err != nil {
-		t.Fatal(err)
-	}
+	h.work(&r, h.source())
+	receipt := h.publish(tasks.Task{Type: "count", Payload: []byte(`{"n":1}`)})
 	<-entered
 	if err := server.Close(); err != nil {
 		t.Fatal(err)
 	}
 	listening(t, store, address)
 	close(goOn)
-	if result, err := client.Await(ctx, receipt.ID, receipt.Run); err != nil || result.State != tasks.Succeeded {
-		t.Errorf("Await = %+v, %v, want success after the restart", result, err)
+	if result := h.ended(receipt.ID, receipt.Run); result.State != tasks.Succeeded {
+		t.Errorf("ended %+v, want success after the restart", result)
 	}
-	next, err := p.Publish(ctx, tasks.Task{Type: "count", Payload: []byte(`{"n":2}`)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := client.Await(ctx, next.ID, next.Run); err != nil {
-		t.Errorf("Await of the next task: %v", err)
-	}
-	stop()
-	if err := <-done; err != nil {
-		t.Errorf("Run = %v, want nil", err)
+	next := h.publish(tasks.Task{Type: "count", Payload: []byte(`{"n":2}`)})
+	if result := h.ended(next.ID, next.Run); result.State != tasks.Succeeded {
+		t.Errorf("the next task ended %+v, want success", result)
 	}
 }

@@ -3,6 +3,8 @@ package streams_test
 import (
 	"context"
 	"errors"
+	"os"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -14,7 +16,13 @@ import (
 	"sparkle/tasks"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if role, where, ok := strings.Cut(os.Getenv(childRole), " "); ok {
+		child(role, where)
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // ShortLease is the topology of tests in which leases are lost.
 var shortLease = streams.Topology{AckWait: 500 * time.Millisecond}
@@ -36,6 +44,26 @@ func newHarness(t *testing.T, topology streams.Topology) *harness {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	t.Cleanup(cancel)
 	return &harness{streamstest.New(t, streamstest.Options{Topology: topology}), t, ctx, topology}
+}
+
+// Connected is a harness over a server that the test itself starts and stops.
+func connected(t *testing.T, url string) *harness {
+	t.Helper()
+	nc, err := streams.Connect(streams.ConnectOptions{URL: url})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nc.Close)
+	client, err := streams.NewClient(nc, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	t.Cleanup(cancel)
+	if _, err := client.Ensure(ctx, shortLease); err != nil {
+		t.Fatal(err)
+	}
+	return &harness{&streamstest.Server{Client: client, Conn: nc}, t, ctx, shortLease}
 }
 
 func (h *harness) publisher(o streams.PublisherOptions) *streams.Publisher {

@@ -175,21 +175,8 @@ func TestPublishThroughARestartStoresNothingTwice(t *testing.T) {
 	t.Parallel()
 	store := t.TempDir()
 	server := listening(t, store, "127.0.0.1:0")
-	nc, err := streams.Connect(streams.ConnectOptions{URL: server.URL()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer nc.Close()
-	client, err := streams.NewClient(nc, "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	if _, err := client.Ensure(ctx, streams.Topology{}); err != nil {
-		t.Fatal(err)
-	}
-	p := streams.NewPublisher(client, streams.PublisherOptions{Patience: 20 * time.Second})
+	h := connected(t, server.URL())
+	p := h.publisher(streams.PublisherOptions{Patience: 20 * time.Second})
 	var stored sync.Map
 	var count atomic.Int64
 	var publishing sync.WaitGroup
@@ -200,7 +187,7 @@ func TestPublishThroughARestartStoresNothingTwice(t *testing.T) {
 				if i%2 == 0 {
 					task.ID = fmt.Sprintf("own-%d-%d", g, i)
 				}
-				receipt, err := p.Publish(ctx, task)
+				receipt, err := p.Publish(h.ctx, task)
 				if err != nil {
 					t.Errorf("Publish: %v", err)
 					return
@@ -212,14 +199,14 @@ func TestPublishThroughARestartStoresNothingTwice(t *testing.T) {
 	}
 	address := server.URL()[len("nats://"):]
 	for restart := range 2 {
-		waitFor(ctx, t, func() bool { return count.Load() >= int64(100*(restart+1)) })
+		h.until("some are stored", func() bool { return count.Load() >= int64(100*(restart+1)) })
 		if err := server.Close(); err != nil {
 			t.Fatal(err)
 		}
 		server = listening(t, store, address)
 	}
 	publishing.Wait()
-	list, err := client.Tasks(ctx, streams.ListFilter{Limit: 10_000})
+	list, err := h.Client.Tasks(h.ctx, streams.ListFilter{Limit: 10_000})
 	if err != nil || len(list) != 800 {
 		t.Fatalf("%d tasks are stored (%v), want 800", len(list), err)
 	}
@@ -238,17 +225,4 @@ func listening(t *testing.T, store, address string) *embedded.Server {
 	}
 	t.Cleanup(func() { _ = server.Close() })
 	return server
-}
-
-func waitFor(ctx context.Context, t *testing.T, cond func() bool) {
-	t.Helper()
-	ticker := time.NewTicker(2 * time.Millisecond)
-	defer ticker.Stop()
-	for !cond() {
-		select {
-		case <-ctx.Done():
-			t.Fatal("waited in vain")
-		case <-ticker.C:
-		}
-	}
 }

@@ -4,6 +4,7 @@ package streamstest
 
 import (
 	"context"
+	"sync"
 	"testing"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 
 	"sparkle/embedded"
 	"sparkle/streams"
+	"sparkle/tasks"
 )
 
 // Options configures [New]; the zero value is a server with the default
@@ -31,8 +33,9 @@ type Options struct {
 // A Server is a running server with a client.
 type Server struct {
 	*embedded.Server
-	Client *streams.Client
-	Conn   *nats.Conn
+	Client   *streams.Client
+	Conn     *nats.Conn
+	Topology streams.Topology
 }
 
 // New starts a server with the topology in place and stops it when the test
@@ -61,5 +64,29 @@ func New(t testing.TB, o Options) *Server {
 	if _, err := client.Ensure(ctx, o.Topology); err != nil {
 		t.Fatalf("ensure the topology: %v", err)
 	}
-	return &Server{Server: server, Client: client, Conn: conn}
+	return &Server{Server: server, Client: client, Conn: conn, Topology: o.Topology}
+}
+
+// Work runs a worker with the handlers of r until stop is called or the test
+// ends. A stopped worker has drained; running handlers are cancelled at once.
+func (s *Server) Work(t testing.TB, r *tasks.Registry) (stop func()) {
+	t.Helper()
+	worker, err := tasks.NewWorker(tasks.WorkerOptions{
+		Source:   streams.NewSource(s.Client, streams.SourceOptions{Topology: s.Topology}),
+		Registry: r, AckWait: s.Topology.AckWait, Grace: -1, Pools: s.Topology.Pools,
+	})
+	if err != nil {
+		t.Fatalf("new worker: %v", err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- worker.Run(ctx) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("worker ended with %v, want nil", err)
+		}
+	})
+	t.Cleanup(stop)
+	return stop
 }

@@ -26,8 +26,11 @@ type Sum struct {
 // Dollars is an amount whose JSON is a decimal number of US dollars.
 type Dollars NanoUSD
 
+// String returns the amount with all digits that count.
+func (d Dollars) String() string { return NanoUSD(d).String() }
+
 // MarshalJSON returns all digits that count.
-func (d Dollars) MarshalJSON() ([]byte, error) { return []byte(NanoUSD(d).String()), nil }
+func (d Dollars) MarshalJSON() ([]byte, error) { return []byte(d.String()), nil }
 
 func (s *Sum) add(u Usage) {
 	s.Requests++
@@ -67,12 +70,25 @@ type Entries interface {
 	Entries(ctx context.Context, user string, fn func(recorded time.Time, entry []byte)) error
 }
 
-// ReportUsage sums up a user's entries; its days begin at midnight in zone.
-func ReportUsage(ctx context.Context, ledger Entries, user string, zone *time.Location) (UsageReport, error) {
-	report := UsageReport{UserID: user}
+// A UsageQuery says what to report.
+type UsageQuery struct {
+	User string
+	// Since leaves out what was recorded before. Zero: nothing.
+	Since time.Time
+	// Zone is where days begin at midnight. Default UTC.
+	Zone *time.Location
+}
+
+// ReportUsage sums up a user's entries.
+func ReportUsage(ctx context.Context, ledger Entries, q UsageQuery) (UsageReport, error) {
+	report := UsageReport{UserID: q.User}
+	zone := cmp.Or(q.Zone, time.UTC)
 	models, days := map[string]*Sum{}, map[string]*Sum{}
 	var broken error
-	err := ledger.Entries(ctx, user, func(recorded time.Time, entry []byte) {
+	err := ledger.Entries(ctx, q.User, func(recorded time.Time, entry []byte) {
+		if recorded.Before(q.Since) {
+			return
+		}
 		var u Usage
 		if err := json.Unmarshal(entry, &u); err != nil {
 			broken = fmt.Errorf("read the entry of %v: %w", recorded, err)

@@ -194,7 +194,7 @@ func (m month) Entries(_ context.Context, _ string, fn func(time.Time, []byte)) 
 
 func TestReportUsageIsExactByModelAndDay(t *testing.T) {
 	zone := time.FixedZone("Shanghai", 8*60*60)
-	got, err := learning.ReportUsage(t.Context(), month{t: t}, "u1", zone)
+	got, err := learning.ReportUsage(t.Context(), month{t: t}, learning.UsageQuery{User: "u1", Zone: zone})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -219,8 +219,16 @@ func TestReportUsageIsExactByModelAndDay(t *testing.T) {
 	}
 }
 
+func TestReportUsageLeavesOutWhatIsOlder(t *testing.T) {
+	since := time.Date(2026, 12, 2, 0, 0, 0, 0, time.UTC)
+	got, err := learning.ReportUsage(t.Context(), month{t: t}, learning.UsageQuery{User: "u1", Since: since})
+	if err != nil || got.Requests != 500 || len(got.ByDay) != 1 || got.ByDay[0].Day != "2026-12-02" {
+		t.Errorf("ReportUsage = %+v, %v, want the second day in UTC", got, err)
+	}
+}
+
 func TestReportUsageRefusesAForeignEntry(t *testing.T) {
-	if _, err := learning.ReportUsage(t.Context(), month{t: t, foreign: true}, "u1", time.UTC); err == nil {
+	if _, err := learning.ReportUsage(t.Context(), month{t: t, foreign: true}, learning.UsageQuery{User: "u1"}); err == nil {
 		t.Error("ReportUsage = nil, want an error")
 	}
 }
