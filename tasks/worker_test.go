@@ -168,7 +168,8 @@ func TestSlowRunsLeaseOneAheadAndFastOnesUpToAHundred(t *testing.T) {
 					passes(row.run)
 				}
 				r.stop()
-				if ahead < row.least || ahead > row.most {
+				// One more may be on its way while the number is set anew.
+				if ahead < row.least || ahead > row.most+1 {
 					t.Errorf("%d tasks were leased ahead, want %d to %d", ahead, row.least, row.most)
 				}
 			})

@@ -1,0 +1,151 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"io"
+	"os"
+	"sync"
+
+	"sparkle/internal/cli"
+	"sparkle/streams"
+	"sparkle/tasks"
+)
+
+// InFlight is how many publishes of a file wait for their answer at a time.
+const inFlight = 64
+
+// RunFile publishes the lines of --jsonl. Bad lines do not stop the good ones.
+func (f *flags) runFile(ctx context.Context, std cli.Std, base tasks.Task) error {
+	switch {
+	case f.Payload != "":
+		return cli.Misuse("--jsonl: the lines have the payloads; leave out %q", cli.Clip(f.Payload, 40))
+	case f.ID != "":
+		return cli.Misuse("--jsonl: the lines have the ids; leave out --id")
+	case f.Wait:
+		return cli.Misuse("--jsonl: --wait is for one task; print ids with -o name and wait for each: sparkle task await ID")
+	}
+	in, size, err := f.open(std)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = in.Close() }() // it was only read
+	publisher, nc, err := f.publisher(ctx, std)
+	if err != nil {
+		return err
+	}
+	defer cli.Hangup(nc)
+	report := newReport(std, f.Printer(std), size)
+	load := &load{publisher: publisher, report: report, check: f.check}
+	lines := newLineReader(in, base)
+	return report.finish(load.run(ctx, lines), lines.number)
+}
+
+// Open opens the file and tells its size, -1 where that is not known.
+func (f *flags) open(std cli.Std) (io.ReadCloser, int64, error) {
+	if f.JSONL == "-" {
+		return io.NopCloser(std.In), -1, nil
+	}
+	file, err := os.Open(f.JSONL)
+	if err != nil {
+		return nil, 0, &cli.Fault{Code: cli.Usage, Err: fmt.Errorf("read --jsonl: %w", err)}
+	}
+	info, err := file.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return file, -1, nil //nolint:nilerr // the size is for the progress bar alone
+	}
+	return file, info.Size(), nil
+}
+
+// A load publishes the lines of a file.
+type load struct {
+	publisher *streams.Publisher
+	report    *report
+	check     func(tasks.Task) error
+}
+
+// Run publishes line by line until the file ends, ctx is done, or the server
+// takes no more. It returns why it ended early.
+func (l *load) run(ctx context.Context, lines *lineReader) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	lanes := make([]chan line, inFlight)
+	var publishing sync.WaitGroup
+	for i := range lanes {
+		lane := make(chan line, 1)
+		lanes[i] = lane
+		publishing.Go(func() {
+			for line := range lane {
+				if err := l.publish(ctx, line); err != nil {
+					stop(err)
+				}
+			}
+		})
+	}
+	err := l.feed(ctx, lines, lanes)
+	for _, lane := range lanes {
+		close(lane)
+	}
+	publishing.Wait()
+	if err == nil {
+		err = context.Cause(ctx)
+	}
+	return err
+}
+
+// Feed spreads the lines over the lanes. Lines of one id share a lane, so that
+// of two the earlier one is published first.
+func (l *load) feed(ctx context.Context, lines *lineReader, lanes []chan line) error {
+	seed := maphash.MakeSeed()
+	for ctx.Err() == nil {
+		next, err := lines.next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read --jsonl after line %d: %w", lines.number-1, err)
+		}
+		if next.err == nil {
+			next.err = l.check(next.task)
+		}
+		if next.err != nil {
+			l.report.bad(next)
+			continue
+		}
+		lane := next.number
+		if next.task.ID != "" {
+			lane = int(maphash.String(seed, next.task.ID) % inFlight)
+		}
+		select {
+		case lanes[lane%inFlight] <- next:
+		case <-ctx.Done():
+			l.report.skipped(next)
+		}
+	}
+	return nil
+}
+
+// Publish publishes one line and returns an error that would meet all others
+// too: a full queue, a server that is away.
+func (l *load) publish(ctx context.Context, next line) error {
+	if ctx.Err() != nil {
+		l.report.skipped(next)
+		return nil
+	}
+	receipt, err := l.publisher.Publish(ctx, next.task)
+	switch {
+	case err == nil:
+		l.report.published(next, receipt)
+	case errors.Is(err, streams.ErrWaiting):
+		l.report.waiting(next, err)
+	case cli.Explain(err).Code == cli.Usage:
+		next.err = err
+		l.report.bad(next)
+	default:
+		l.report.failed(next, err)
+		return err
+	}
+	return nil
+}

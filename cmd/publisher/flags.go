@@ -1,0 +1,115 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"sparkle/internal/cli"
+	"sparkle/streams"
+	"sparkle/tasks"
+)
+
+// Flags are the program's command line.
+type flags struct {
+	Type    string `arg:"" optional:"" help:"The task's type."`
+	Payload string `arg:"" optional:"" placeholder:"JSON|@FILE|-" help:"The payload: JSON, @FILE to read a file, - to read standard input. Default null."`
+
+	Priority tasks.Priority `enum:"high,default,low," default:"" placeholder:"PRIORITY" help:"high, default or low. Default: the type's."`
+	Pool     string         `placeholder:"POOL" help:"Pool of consumers that can run it. Default: the type's."`
+	ID       string         `name:"id" placeholder:"ID" help:"The task's id; refused while a task of this id has not ended. Default: a new one."`
+	User     string         `placeholder:"USER" help:"Whom the work is for, at most 256 bytes."`
+	Header   []string       `sep:"none" placeholder:"NAME=VALUE" help:"Header that goes with the task to its handler; may be repeated."`
+	Expires  cli.Moment     `placeholder:"TIME" help:"When the task is no longer started: a duration from now such as 2h, or RFC 3339. Default never."`
+	Force    bool           `help:"Publish a type that is not known here, or a payload that its schema refuses."`
+	Wait     bool           `help:"Wait for the end of the task and print its result."`
+	Timeout  time.Duration  `default:"30s" placeholder:"DURATION" help:"How long --wait waits."`
+	JSONL    string         `name:"jsonl" placeholder:"FILE|-" help:"Publish a file, or standard input with -, with a task per line: {\"type\":…,\"payload\":…,\"priority\":…,\"pool\":…,\"id\":…,\"user\":…}. TYPE and flags give what a line leaves out."`
+
+	cli.Output
+	cli.Shared
+
+	known *tasks.Registry
+}
+
+// Run publishes; kong calls it.
+func (f *flags) Run(ctx context.Context, std cli.Std) error {
+	f.known = cli.Known()
+	task, err := f.task(time.Now())
+	if err != nil {
+		return err
+	}
+	if f.JSONL != "" {
+		return f.runFile(ctx, std, task)
+	}
+	if f.Type == "" {
+		return cli.Misuse("want a TYPE, or --jsonl FILE; the types known here: %s", f.knownTypes())
+	}
+	if task.Payload, err = readPayload(f.Payload, std.In); err != nil {
+		return err
+	}
+	return f.runOne(ctx, std, task)
+}
+
+// Task is what the flags say of a task.
+func (f *flags) task(now time.Time) (tasks.Task, error) {
+	t := tasks.Task{
+		Type: f.Type, ID: f.ID, Priority: f.Priority, Pool: f.Pool, User: f.User, Expires: f.Expires.After(now),
+	}
+	if !t.Expires.IsZero() && !t.Expires.After(now) {
+		return t, cli.Misuse("--expires: %s has passed", t.Expires.Format(time.RFC3339))
+	}
+	if f.Timeout <= 0 {
+		return t, cli.Misuse("--timeout: %v is not above 0", f.Timeout)
+	}
+	for _, header := range f.Header {
+		name, value, ok := strings.Cut(header, "=")
+		if !ok || name == "" {
+			return t, cli.Misuse("--header %q: want NAME=VALUE", header)
+		}
+		if t.Headers == nil {
+			t.Headers = map[string]string{}
+		}
+		t.Headers[name] = value
+	}
+	return t, nil
+}
+
+// Publisher connects; the caller hangs up.
+func (f *flags) publisher(ctx context.Context, std cli.Std) (*streams.Publisher, *nats.Conn, error) {
+	client, nc, err := f.Client(ctx, "publisher", f.Logger(std), std.Err)
+	if err != nil {
+		return nil, nil, err
+	}
+	return streams.NewPublisher(client, streams.PublisherOptions{Registry: f.known, Unchecked: f.Force}), nc, nil
+}
+
+// Check refuses a task that the publisher would refuse, before there is one.
+func (f *flags) check(t tasks.Task) error {
+	if err := t.Check(); err != nil {
+		return err
+	}
+	if f.Force {
+		return nil
+	}
+	if _, ok := f.known.Lookup(t.Type); !ok {
+		return cli.Advise(f.known.Check(t), "known here: %s; --force publishes it all the same", f.knownTypes())
+	}
+	return cli.Advise(f.known.Check(t), "the schema of %s refuses it; --force publishes it all the same", t.Type)
+}
+
+func (f *flags) knownTypes() string {
+	var names []string
+	for _, t := range f.known.Types() {
+		names = append(names, t.Name)
+	}
+	return strings.Join(names, ", ")
+}
+
+// Words writes a line for people on standard error.
+func words(std cli.Std, format string, args ...any) {
+	_, _ = fmt.Fprintln(std.Err, cli.Clean(fmt.Sprintf(format, args...)))
+}

@@ -1,0 +1,71 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"io"
+
+	"sparkle/tasks"
+)
+
+// MaxLine bounds a line, in bytes: a payload and what stands around it.
+const maxLine = tasks.MaxPayload + 64<<10
+
+// A lineReader reads a file of tasks, a JSON object per line, with bounded
+// memory.
+type lineReader struct {
+	in     *bufio.Reader
+	number int
+	base   tasks.Task // gives what a line leaves out
+}
+
+// A line is one of the file's.
+type line struct {
+	number int
+	bytes  int
+	task   tasks.Task
+	err    error // a *tasks.InvalidError that names the field
+}
+
+func newLineReader(in io.Reader, base tasks.Task) *lineReader {
+	return &lineReader{in: bufio.NewReaderSize(in, maxLine), base: base}
+}
+
+// Next returns the next line that is not blank, or io.EOF, or why the file
+// cannot be read.
+func (r *lineReader) next() (line, error) {
+	for {
+		text, size, err := r.read()
+		if size == 0 {
+			return line{}, err
+		}
+		l := line{number: r.number, bytes: size}
+		if size > maxLine {
+			l.err = &tasks.InvalidError{Field: "line", Want: "longer than a task can be"}
+			return l, nil
+		}
+		if text = bytes.TrimSpace(text); len(text) > 0 {
+			l.task, l.err = parseLine(text, r.base)
+			return l, nil
+		}
+		if err != nil {
+			return line{}, err
+		}
+	}
+}
+
+// Read returns a line and its size in bytes; of one longer than maxLine the text
+// is no use.
+func (r *lineReader) read() (text []byte, size int, err error) {
+	text, err = r.in.ReadSlice('\n')
+	size = len(text)
+	for errors.Is(err, bufio.ErrBufferFull) {
+		text, err = r.in.ReadSlice('\n')
+		size += len(text)
+	}
+	if r.number++; r.number == 1 {
+		text = bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")) // what editors begin UTF-8 with
+	}
+	return text, size, err
+}

@@ -1,0 +1,193 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+
+	"sparkle/internal/cli"
+	"sparkle/streams"
+	"sparkle/tasks"
+)
+
+// MaxProblems is how many problems are kept to be told at the end; more are
+// counted.
+const maxProblems = 1_000
+
+// A report gathers what became of a file's lines. Its methods are safe for
+// concurrent use.
+type report struct {
+	std     cli.Std
+	printer cli.Printer
+	started time.Time
+
+	mu       sync.Mutex
+	bar      *progressbar.ProgressBar // nil without a terminal
+	counts   counts
+	problems []problem
+	broken   error // of writing the output
+}
+
+// Counts is the summary of a file.
+type counts struct {
+	Published int       `json:"published"`
+	Waiting   int       `json:"waiting"` // refused: a task of the id has not ended
+	Bad       int       `json:"bad"`
+	Failed    int       `json:"failed"`  // not confirmed by the server
+	Skipped   int       `json:"skipped"` // read, and not tried after a failure
+	TookMS    int64     `json:"took_ms"`
+	Problems  []problem `json:"problems"`
+}
+
+// A problem is a line that was not published.
+type problem struct {
+	Line  int    `json:"line"`
+	ID    string `json:"id,omitempty"`
+	Field string `json:"field,omitempty"`
+	Error string `json:"error"`
+}
+
+func newReport(std cli.Std, printer cli.Printer, size int64) *report {
+	r := &report{std: std, printer: printer, started: time.Now()}
+	if cli.Terminal(std.Err) {
+		r.bar = progressbar.NewOptions64(size, progressbar.OptionSetWriter(std.Err),
+			progressbar.OptionSetDescription("publishing"), progressbar.OptionShowBytes(true),
+			progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish())
+	}
+	return r
+}
+
+func (r *report) published(l line, receipt streams.Receipt) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.counts.Published++
+	r.advance(l)
+	var err error
+	switch r.printer.Format {
+	case cli.Names:
+		err = r.printer.Line(receipt.ID)
+	case cli.JSONL:
+		err = r.printer.Value(struct {
+			Line int `json:"line"`
+			streams.Receipt
+		}{l.number, receipt})
+	case cli.Table, cli.JSON:
+	}
+	r.broken = errors.Join(r.broken, err)
+}
+
+func (r *report) bad(l line) {
+	p := problem{Line: l.number, ID: l.task.ID, Error: l.err.Error()}
+	var invalid *tasks.InvalidError
+	if errors.As(l.err, &invalid) {
+		p.Field = invalid.Field
+	}
+	r.problem(l, p, func(c *counts) { c.Bad++ })
+}
+
+func (r *report) waiting(l line, err error) {
+	r.problem(l, problem{Line: l.number, ID: l.task.ID, Field: "id", Error: "id: " + cli.Explain(err).Text}, func(c *counts) { c.Waiting++ })
+}
+
+func (r *report) failed(l line, err error) {
+	p := problem{Line: l.number, ID: l.task.ID, Error: err.Error()}
+	if errors.Is(err, streams.ErrUnreachable) { // all lines on their way meet it, so in short
+		p.Error = streams.ErrUnreachable.Error() + "; it may have been stored"
+	}
+	r.problem(l, p, func(c *counts) { c.Failed++ })
+}
+
+func (r *report) skipped(l line) {
+	r.problem(l, problem{Line: l.number, ID: l.task.ID, Error: "not tried"}, func(c *counts) { c.Skipped++ })
+}
+
+func (r *report) problem(l line, p problem, count func(*counts)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	count(&r.counts)
+	r.advance(l)
+	if len(r.problems) < maxProblems {
+		r.problems = append(r.problems, p)
+	}
+	if r.printer.Format == cli.JSONL {
+		r.broken = errors.Join(r.broken, r.printer.Value(p))
+	}
+}
+
+func (r *report) advance(l line) {
+	if r.bar != nil {
+		_ = r.bar.Add64(int64(l.bytes)) // only for the eye
+	}
+}
+
+// Finish tells the problems and the counts, and returns what decides the exit
+// code: why it ended early, else that lines were bad, else that ids waited. Last
+// is the last line that was read.
+func (r *report) finish(ended error, last int) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.bar != nil {
+		_ = r.bar.Finish() // only for the eye
+	}
+	c := &r.counts
+	c.TookMS = time.Since(r.started).Milliseconds()
+	slices.SortFunc(r.problems, func(a, b problem) int { return a.Line - b.Line })
+	c.Problems = append([]problem{}, r.problems...)
+	for _, p := range r.problems {
+		words(r.std, "line %d: %s", p.Line, p.Error)
+	}
+	if more := c.Bad + c.Waiting + c.Failed + c.Skipped - len(r.problems); more > 0 {
+		words(r.std, "and %d more lines", more)
+	}
+	if ended != nil {
+		words(r.std, "lines after %d: not read", last)
+	}
+	if err := errors.Join(r.broken, r.summary()); err != nil {
+		return err
+	}
+	return r.verdict(ended)
+}
+
+func (r *report) summary() error {
+	if r.printer.Format != cli.Table && r.printer.Format != cli.JSON {
+		return nil
+	}
+	c := r.counts
+	return cli.Object{Value: c, Page: func(p *cli.Page) {
+		p.Field("published", fmt.Sprint(c.Published))
+		p.Field("waiting", fmt.Sprint(c.Waiting))
+		p.Field("bad", fmt.Sprint(c.Bad))
+		if c.Failed+c.Skipped > 0 {
+			p.Field("failed", fmt.Sprint(c.Failed))
+			p.Field("skipped", fmt.Sprint(c.Skipped))
+		}
+		p.Field("took", cli.Took(time.Duration(c.TookMS)*time.Millisecond))
+	}}.Print(r.printer)
+}
+
+func (r *report) verdict(ended error) error {
+	c := r.counts
+	switch {
+	case errors.Is(ended, streams.ErrUnreachable):
+		return &cli.Fault{
+			Code: cli.Failed, Err: fmt.Errorf("stopped after %d tasks: %w", c.Published, streams.ErrUnreachable),
+			Hint: "publish the lines named above and those after them once the server is back; of those not confirmed, what has no id of its own may run twice",
+		}
+	case ended != nil:
+		return cli.Advise(fmt.Errorf("stopped after %d tasks: %w", c.Published, ended), "publish the lines named above and those after them again")
+	case c.Bad > 0:
+		return &cli.Fault{
+			Code: cli.Usage, Err: fmt.Errorf("%d bad lines were left out, %d tasks were published", c.Bad, c.Published),
+			Hint: "mend those lines and publish them alone; --force passes unknown types and payloads that do not fit",
+		}
+	case c.Waiting > 0:
+		return &cli.Fault{
+			Code: cli.Waiting, Err: fmt.Errorf("%d lines have the id of a task that has not ended, %d tasks were published", c.Waiting, c.Published),
+		}
+	}
+	return nil
+}

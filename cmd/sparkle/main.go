@@ -1,0 +1,60 @@
+// Command sparkle shows what a fleet does: tasks, queues, dead letters, workers
+// and usage.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"sparkle/internal/cli"
+)
+
+func main() {
+	ctx, restore := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, restore) // the next signal ends the process at once
+	os.Exit(Run(ctx, cli.Process()))
+}
+
+// Run runs the program and returns its exit code.
+func Run(ctx context.Context, std cli.Std) int {
+	var f flags
+	s := &session{flags: &f, std: std}
+	defer s.close()
+	return cli.Program{
+		Name: "sparkle",
+		Description: "Show tasks, queues, dead letters, workers and usage. " +
+			"Exit codes: 0 ok, 1 error, 2 usage, 3 not found, 5 time-out, 6 the task failed.",
+		Grammar: &f,
+	}.Run(ctx, std, s)
+}
+
+// Flags are the program's command line.
+type flags struct {
+	Task struct {
+		Show   taskShow   `cmd:"" aliases:"info" help:"Show a task: its state, attempts, progress and result."`
+		Ls     taskLs     `cmd:"" aliases:"list" help:"List tasks: those that have not ended, oldest first, then the ended ones."`
+		Await  taskAwait  `cmd:"" help:"Wait for the end of a task and print its result."`
+		Tail   taskTail   `cmd:"" help:"Print the events of a task, and new ones as they come, until its end."`
+		Result taskResult `cmd:"" help:"Print the result of a task; --out fetches its picture."`
+	} `cmd:"" aliases:"tasks" help:"Tasks."`
+	Queue struct {
+		Ls queueLs `cmd:"" aliases:"list" help:"List the queues: how much waits, runs, is scheduled, is dead."`
+	} `cmd:"" aliases:"queues" help:"Queues."`
+	Dead struct {
+		Ls   deadLs   `cmd:"" aliases:"list" help:"List the dead letters, newest first."`
+		Show deadShow `cmd:"" aliases:"info" help:"Show the newest dead letter of a task."`
+	} `cmd:"" help:"Dead letters: tasks that were given up."`
+	Worker struct {
+		Ls workerLs `cmd:"" aliases:"list" help:"List the workers that answer."`
+	} `cmd:"" aliases:"workers" help:"Workers."`
+	Usage struct {
+		Show usageShow `cmd:"" aliases:"info" help:"Show the tokens and the cost of a user, by model and day."`
+	} `cmd:"" help:"Usage of language models."`
+	Demo        demo    `cmd:"" help:"Run a sample of every type in this process, without a network, and show the results."`
+	VersionLong version `cmd:"" name:"version" help:"Print what was built."`
+
+	cli.Output
+	cli.Shared
+}

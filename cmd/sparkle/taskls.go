@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"sparkle/internal/cli"
+	"sparkle/streams"
+	"sparkle/tasks"
+)
+
+type taskLs struct {
+	State    tasks.State    `enum:"scheduled,waiting,running,returned,retrying,parked,held,succeeded,dead,cancelled,expired," default:"" placeholder:"STATE" help:"Only tasks in this state: scheduled, waiting, running, returned, retrying, parked, held, succeeded, dead, cancelled or expired."`
+	Type     string         `placeholder:"TYPE" help:"Only tasks of this type."`
+	Priority tasks.Priority `enum:"high,default,low," default:"" placeholder:"PRIORITY" help:"Only tasks of this priority: high, default or low."`
+	User     string         `placeholder:"USER" help:"Only tasks of this user."`
+	Since    cli.Moment     `placeholder:"TIME" help:"Only tasks in their state since then: a duration back from now such as 2h, or RFC 3339."`
+	Limit    int            `default:"100" placeholder:"N" help:"At most so many tasks."`
+}
+
+// Run lists tasks; kong calls it.
+func (c *taskLs) Run(ctx context.Context, s *session) error {
+	if err := checkLimit(c.Limit); err != nil {
+		return err
+	}
+	if c.Type != "" && !tasks.ValidName(c.Type) {
+		return cli.Misuse("--type: %q is not 1 to 128 letters, digits, _ or -", cli.Clip(c.Type, 64))
+	}
+	client, err := s.client(ctx)
+	if err != nil {
+		return err
+	}
+	list, err := client.Tasks(ctx, streams.ListFilter{
+		State: c.State, Type: c.Type, Priority: c.Priority, User: c.User, Since: c.Since.Before(time.Now()), Limit: c.Limit,
+	})
+	if err != nil {
+		return err
+	}
+	for i := range list {
+		list[i].Payload, list[i].Result = printable(list[i].Payload), printable(list[i].Result)
+	}
+	s.noteEmpty(len(list), "no task matches")
+	s.noteLimit(len(list), c.Limit)
+	p := s.printer()
+	return taskList(p, list).Print(p)
+}
+
+func taskList(p cli.Printer, list []streams.TaskInfo) cli.List[streams.TaskInfo] {
+	type info = streams.TaskInfo
+	return cli.List[info]{
+		Items: list,
+		Name:  func(t info) string { return t.ID },
+		Columns: []cli.Column[info]{
+			{Title: "id", Cell: func(t info) string { return t.ID }},
+			{Title: "type", Cell: func(t info) string { return t.Type }},
+			{Title: "queue", Cell: func(t info) string { return string(t.Priority) + "-" + t.Pool }},
+			{Title: "state", Cell: func(t info) string { return string(t.State) }, Paint: func(t info) cli.Color { return paint(t.State) }},
+			{Title: "age", Cell: func(t info) string { return p.Since(t.Since) }, Right: true},
+			{Title: "user", Cell: func(t info) string { return cli.Clip(t.User, 24) }},
+			{Title: "error", Cell: func(t info) string { return cli.Clip(t.Error, 60) }},
+		},
+	}
+}
+
+const maxLimit = 100_000
+
+func checkLimit(limit int) error {
+	if limit < 1 || limit > maxLimit {
+		return cli.Misuse("--limit: %d is not within 1 to %d", limit, maxLimit)
+	}
+	return nil
+}
+
+// NoteEmpty says for people why a table shows nothing.
+func (s *session) noteEmpty(n int, why string) {
+	if n == 0 && s.flags.Output.Output == cli.Table {
+		s.say("%s", why)
+	}
+}
+
+func (s *session) noteLimit(n, limit int) {
+	if n >= limit {
+		s.say("cut off at --limit %d", limit)
+	}
+}
