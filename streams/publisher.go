@@ -21,7 +21,7 @@ var (
 	// running. errors.As with [*WaitingError] tells which.
 	ErrWaiting = tasks.ErrWaiting
 	// ErrFull says that the queue has its limit of waiting tasks.
-	ErrFull = errors.New("queue is full")
+	ErrFull = tasks.ErrFull
 	// ErrUnreachable says that the server gave no answer. The task may have
 	// been stored; publishing it again with the same id and run finds out.
 	ErrUnreachable = errors.New("no answer from NATS")

@@ -36,6 +36,7 @@ func (w *Worker) keep(ctx context.Context) {
 			})
 		}
 		w.watch(time.Now())
+		w.dispatch() // what is wanted falls with time where nothing comes
 	}
 }
 
@@ -92,7 +93,7 @@ func (w *Worker) watch(now time.Time) {
 	}
 	w.mu.Unlock()
 	for _, a := range running {
-		a.report.tell(now, w.options.AckWait, func(r Report) {
+		a.report.tell(now, a.started, w.options.AckWait, func(r Report) {
 			r.Worker, r.Started = w.options.Name, a.started
 			a.Lease.Report(r)
 		})

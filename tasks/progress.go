@@ -9,6 +9,7 @@ import (
 const (
 	maxNote     = 256                    // bytes of a progress note
 	reportEvery = 500 * time.Millisecond // between two progress reports of one attempt
+	reportAfter = 250 * time.Millisecond // a shorter run is told by its outcome alone
 )
 
 // Progress makes known how far the task of ctx is: fraction between 0 and 1, and
@@ -42,16 +43,20 @@ func (r *reporter) progress(fraction float64, note string) {
 	r.fraction, r.note, r.fresh = fraction, note, true
 }
 
-// Tell calls report when there is something new to tell, and again each repeat
-// so that readers see that the attempt lives.
-func (r *reporter) tell(now time.Time, repeat time.Duration, report func(Report)) {
+// Tell calls report when there is something new to tell, once reportAfter has
+// passed since the start, and again each repeat so that readers see that the
+// attempt lives.
+func (r *reporter) tell(now, started time.Time, repeat time.Duration, report func(Report)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	since := now.Sub(r.told)
-	if r.closed || !r.told.IsZero() && since < repeat && (!r.fresh || since < reportEvery) {
+	since, first := now.Sub(r.told), r.told.IsZero()
+	if first {
+		since = now.Sub(started)
+		repeat = reportAfter
+	}
+	if r.closed || since < repeat && (!r.fresh || !first && since < reportEvery) {
 		return
 	}
-	first := r.told.IsZero()
 	r.told, r.fresh = now, false
 	report(Report{Fraction: r.fraction, Note: r.note, First: first})
 }

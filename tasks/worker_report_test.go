@@ -53,6 +53,27 @@ func TestProgressIsThrottled(t *testing.T) {
 	}
 }
 
+// A report costs a write, so a run of a moment is told by its outcome alone,
+// wherever it falls between two looks of the keeper.
+func TestAShortRunIsToldByItsOutcomeAlone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		source := &spy{Source: tasks.NewMemory(tasks.MemoryOptions{})}
+		r := &rig{T: t, memory: source.Source.(*tasks.Memory)}
+		r.start(tasks.WorkerOptions{Source: source, Registry: handling(tasks.Type[note, note]{}, func(ctx context.Context) error {
+			return pause(ctx, 240*time.Millisecond)
+		})})
+		for range 20 {
+			r.publish(tasks.Task{})
+			passes(90 * time.Millisecond)
+		}
+		passes(time.Second)
+		if _, reports, settled := source.seen(); len(reports) != 0 || len(settled) != 20 {
+			t.Errorf("%d reports of %d settled runs of 240ms, want none of 20", len(reports), len(settled))
+		}
+	})
+}
+
 func TestASilentTaskIsReportedEachAckWait(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
