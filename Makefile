@@ -32,11 +32,11 @@ build: ## build the commands into bin/
 
 .PHONY: test
 test: ## run all tests (needs Go only; with -race where there is a C compiler)
-	$(GO) test $(RACE) -timeout 240s ./...
+	$(GO) test $(RACE) -parallel 8 -timeout 240s ./...
 
 .PHONY: cover
 cover: ## print the coverage of each package, and fail below the bar
-	@$(GO) test -timeout 240s -coverpkg=./tasks,./streams,./embedded -coverprofile=coverage.out ./tasks/... ./streams/... ./embedded/... ./cmd/... > /dev/null
+	@$(GO) test -parallel 8 -timeout 240s -coverpkg=./tasks,./streams,./embedded -coverprofile=coverage.out ./tasks/... ./streams/... ./embedded/... ./cmd/... > /dev/null
 	@.ci/coverage coverage.out 85
 
 .PHONY: check
