@@ -1,8 +1,12 @@
 package streams
 
 import (
+	"time"
+
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"sparkle/tasks"
 )
 
 // Fault makes the source fail before a step of settling (event, follow, ack)
@@ -14,3 +18,35 @@ func (c *Client) NC() *nats.Conn { return c.nc }
 
 // JS is the client's JetStream.
 func (c *Client) JS() jetstream.JetStream { return c.js }
+
+// An Opened is what a message of TASKS says, for tests of the envelope.
+type Opened struct {
+	Task    tasks.Task
+	Run     string
+	Attempt int
+	Parked  tasks.Reason
+}
+
+// Seal builds the message of a task on its ready subject.
+func (n Namespace) Seal(o Opened) *nats.Msg {
+	return envelope{Task: o.Task, run: o.Run, attempt: o.Attempt, parked: o.Parked}.message(n)
+}
+
+// SealUntil builds the schedule of a task.
+func (n Namespace) SealUntil(o Opened, at time.Time) *nats.Msg {
+	return envelope{Task: o.Task, run: o.Run, attempt: o.Attempt, parked: o.Parked}.schedule(n, at)
+}
+
+// Open reads a message.
+func (n Namespace) Open(subject string, sequence uint64, h nats.Header, data []byte) (Opened, error) {
+	e, err := n.open(stored{subject: subject, sequence: sequence, header: h, data: data})
+	return Opened{e.Task, e.run, e.attempt, e.parked}, err
+}
+
+// EventMessage and ParseEvent are the two directions of an event.
+func (n Namespace) EventMessage(e Event) (*nats.Msg, error) { return e.message(n) }
+
+// ParseEvent reads an event.
+func ParseEvent(subject string, h nats.Header, data []byte, at time.Time) Event {
+	return parseEvent(stored{subject: subject, header: h, data: data, time: at})
+}
