@@ -3,6 +3,7 @@ package streams
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -63,6 +64,9 @@ func (l *lease) Settle(ctx context.Context, o tasks.Outcome) error {
 	if err := l.source.step("follow"); err != nil {
 		return err
 	}
+	if o.State == tasks.Returned && l.worn() {
+		o.State, o.At = tasks.Scheduled, time.Now()
+	}
 	if err := l.source.follow(ctx, l.claim, o); err != nil {
 		return fmt.Errorf("settle %s as %s: %w", l.ID, o.State, err)
 	}
@@ -73,6 +77,13 @@ func (l *lease) Settle(ctx context.Context, o tasks.Outcome) error {
 		return l.answer("-NAK")
 	}
 	return l.ack()
+}
+
+// Worn reports that half of the deliveries that the server grants a message are
+// used up. Handed back, such a task is published anew instead of returned to its
+// place in line, for the server must not give up a task that nobody lost.
+func (l *lease) worn() bool {
+	return 2*l.number >= l.source.options.Topology.withDefaults().MaxDeliver
 }
 
 // Step is where tests let a process die.

@@ -202,3 +202,29 @@ func TestTheSameIDAgainTomorrow(t *testing.T) {
 		t.Errorf("%d runs, letters %+v; want 3 and a letter each for two of them", len(runs), letters)
 	}
 }
+
+// However often a task is handed back, the server does not give it up.
+func TestHandedBackMoreOftenThanTheServerDelivers(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, streams.Topology{AckWait: 500 * time.Millisecond, MaxDeliver: 4})
+	receipt := h.publish(tasks.Task{Type: "count", ID: "patient", Payload: []byte(`{"n":1}`)})
+	for i := range 10 {
+		d := h.hold(1)[0]
+		if d.Lost != 0 || d.Attempt != 1 || d.Run != receipt.Run {
+			t.Errorf("delivery %d: attempt %d, lost %d, run %s; want 1, 0, %s", i, d.Attempt, d.Lost, d.Run, receipt.Run)
+		}
+		if err := d.Lease.Settle(h.ctx, tasks.Outcome{State: tasks.Returned}); err != nil {
+			t.Fatalf("hand back: %v", err)
+		}
+	}
+	var runs atomic.Int64
+	h.work(counting(&runs), h.source())
+	h.move(streams.MoverOptions{SweepEvery: time.Second})
+	if result := h.ended(receipt.ID, receipt.Run); result.State != tasks.Succeeded || runs.Load() != 1 {
+		t.Errorf("ended %+v after %d runs, want success after one", result, runs.Load())
+	}
+	h.drained()
+	if letters := h.deadLetters(""); len(letters) != 0 {
+		t.Errorf("dead letters %+v, want none", letters)
+	}
+}
