@@ -102,18 +102,30 @@ func (m *Mover) handle(ctx context.Context, message jetstream.Msg) {
 // Move buries the task of that sequence: its end as an event, its dead letter,
 // then its deletion. What was settled meanwhile is only deleted.
 func (m *Mover) move(ctx context.Context, sequence uint64) error {
-	found, err := m.leaderAt(ctx, "TASKS", sequence)
-	if errors.Is(err, errNoMessage) {
-		return nil
-	}
-	if err != nil {
+	l, found, err := m.find(ctx, sequence)
+	if err != nil || !found {
 		return err
 	}
-	e, err := m.ns.open(found)
-	if err != nil {
-		return fmt.Errorf("move message %d: %w", sequence, err)
+	return m.resolve(ctx, l)
+}
+
+// Find reads the message of that sequence, if it is still there.
+func (m *Mover) find(ctx context.Context, sequence uint64) (claim, bool, error) {
+	s, err := m.leaderAt(ctx, "TASKS", sequence)
+	if errors.Is(err, errNoMessage) {
+		return claim{}, false, nil
 	}
-	l := claim{envelope: e, sequence: sequence, ready: found.time}
+	if err != nil {
+		return claim{}, false, err
+	}
+	e, err := m.ns.open(s)
+	if err != nil {
+		return claim{}, false, fmt.Errorf("move message %d: %w", sequence, err)
+	}
+	return claim{envelope: e, sequence: sequence, ready: s.time}, true, nil
+}
+
+func (m *Mover) resolve(ctx context.Context, l claim) error {
 	course, event, err := m.judge(ctx, l)
 	if err != nil {
 		return err
@@ -128,7 +140,7 @@ func (m *Mover) move(ctx context.Context, sequence uint64) error {
 	if err != nil {
 		return err
 	}
-	return m.remove(ctx, sequence)
+	return m.remove(ctx, l.sequence)
 }
 
 func (m *Mover) end(ctx context.Context, l claim) error {

@@ -102,20 +102,13 @@ func (m *Mover) sweepQueue(ctx context.Context, info *jetstream.ConsumerInfo) er
 
 // MoveOrphan spares what is about to be delivered anew: a message handed back.
 func (m *Mover) moveOrphan(ctx context.Context, sequence uint64) error {
-	found, err := m.leaderAt(ctx, "TASKS", sequence)
-	if errors.Is(err, errNoMessage) {
-		return nil
-	}
-	if err != nil {
+	l, found, err := m.find(ctx, sequence)
+	if err != nil || !found {
 		return err
 	}
-	e, err := m.ns.open(found)
-	if err != nil {
-		return m.move(ctx, sequence)
-	}
-	last, err := m.leaderLast(ctx, "EVENTS", m.ns.Event(e.Type, e.ID))
-	if err == nil && parseEvent(last).State == tasks.Returned && parseEvent(last).Sequence == sequence {
+	last, err := m.lastEvent(ctx, m.ns.Event(l.Type, l.ID), l.run)
+	if err == nil && last.State == tasks.Returned && last.Sequence == sequence {
 		return nil
 	}
-	return m.move(ctx, sequence)
+	return m.resolve(ctx, l)
 }
