@@ -11,10 +11,13 @@ import (
 	"sparkle/internal/cli"
 )
 
-func main() {
+func main() { start(cli.Handled) }
+
+// Start runs the program with signals and ends the process.
+func start(types types) {
 	ctx, restore := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, restore) // the next signal ends the process at once
-	os.Exit(Run(ctx, cli.Process()))
+	os.Exit(run(ctx, cli.Process(), types))
 }
 
 // Run runs the program until ctx is done and it has drained, and returns its

@@ -69,7 +69,9 @@ func (w *web) run(ctx context.Context) error {
 	if server.Shutdown(ending) != nil {
 		_ = server.Close() // whoever is still reading has had his time
 	}
-	<-served
+	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve HTTP: %w", err)
+	}
 	return nil
 }
 

@@ -78,7 +78,9 @@ func (l *load) run(ctx context.Context, lines *lineReader) error {
 		lanes[i] = lane
 		publishing.Go(func() {
 			for line := range lane {
-				if err := l.publish(ctx, line); err != nil {
+				if ctx.Err() != nil {
+					l.report.skipped(line)
+				} else if err := l.publish(ctx, line); err != nil {
 					stop(err)
 				}
 			}
@@ -128,13 +130,10 @@ func (l *load) feed(ctx context.Context, lines *lineReader, lanes []chan line) e
 }
 
 // Publish publishes one line and returns an error that would meet all others
-// too: a full queue, a server that is away.
+// too: a full queue, a server that is away. What is on its way is awaited also
+// after an interrupt, so that its end is known.
 func (l *load) publish(ctx context.Context, next line) error {
-	if ctx.Err() != nil {
-		l.report.skipped(next)
-		return nil
-	}
-	receipt, err := l.publisher.Publish(ctx, next.task)
+	receipt, err := l.publisher.Publish(context.WithoutCancel(ctx), next.task)
 	switch {
 	case err == nil:
 		l.report.published(next, receipt)

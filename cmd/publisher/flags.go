@@ -27,6 +27,7 @@ type flags struct {
 	Force    bool           `help:"Publish a type that is not known here, or a payload that its schema refuses."`
 	Wait     bool           `help:"Wait for the end of the task and print its result."`
 	Timeout  time.Duration  `default:"30s" placeholder:"DURATION" help:"How long --wait waits."`
+	Patience time.Duration  `default:"10s" placeholder:"DURATION" help:"How long to try to publish a task while the server does not answer."`
 	JSONL    string         `name:"jsonl" placeholder:"FILE|-" help:"Publish a file, or standard input with -, with a task per line: {\"type\":…,\"payload\":…,\"priority\":…,\"pool\":…,\"id\":…,\"user\":…}. TYPE and flags give what a line leaves out."`
 
 	cli.Output
@@ -65,6 +66,9 @@ func (f *flags) task(now time.Time) (tasks.Task, error) {
 	if f.Timeout <= 0 {
 		return t, cli.Misuse("--timeout: %v is not above 0", f.Timeout)
 	}
+	if f.Patience <= 0 {
+		return t, cli.Misuse("--patience: %v is not above 0", f.Patience)
+	}
 	for _, header := range f.Header {
 		name, value, ok := strings.Cut(header, "=")
 		if !ok || name == "" {
@@ -84,7 +88,8 @@ func (f *flags) publisher(ctx context.Context, std cli.Std) (*streams.Publisher,
 	if err != nil {
 		return nil, nil, err
 	}
-	return streams.NewPublisher(client, streams.PublisherOptions{Registry: f.known, Unchecked: f.Force}), nc, nil
+	options := streams.PublisherOptions{Registry: f.known, Unchecked: f.Force, Patience: f.Patience}
+	return streams.NewPublisher(client, options), nc, nil
 }
 
 // Check refuses a task that the publisher would refuse, before there is one.

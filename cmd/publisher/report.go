@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -177,6 +178,8 @@ func (r *report) verdict(ended error) error {
 			Code: cli.Failed, Err: fmt.Errorf("stopped after %d tasks: %w", c.Published, streams.ErrUnreachable),
 			Hint: "publish the lines named above and those after them once the server is back; of those not confirmed, what has no id of its own may run twice",
 		}
+	case errors.Is(ended, context.Canceled):
+		return fmt.Errorf("interrupted after %d tasks", c.Published)
 	case ended != nil:
 		return cli.Advise(fmt.Errorf("stopped after %d tasks: %w", c.Published, ended), "publish the lines named above and those after them again")
 	case c.Bad > 0:

@@ -53,7 +53,7 @@ func (r demoResult) summary() string {
 			words = append(words, fmt.Sprintf("%s: %v", name, v))
 		}
 	}
-	return cli.Clip(strings.Join(words, ", "), 120)
+	return cli.Clip(strings.Join(words, ", "), 160)
 }
 
 // Verdict is nil when all samples succeeded.

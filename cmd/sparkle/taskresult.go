@@ -21,11 +21,7 @@ type taskResult struct {
 
 // Run prints a result; kong calls it.
 func (c *taskResult) Run(ctx context.Context, s *session) error {
-	client, err := s.client(ctx)
-	if err != nil {
-		return err
-	}
-	t, err := findTask(ctx, client, c.ID)
+	client, t, err := s.find(ctx, c.ID)
 	if err != nil {
 		return err
 	}

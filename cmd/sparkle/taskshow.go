@@ -16,11 +16,7 @@ type taskShow struct {
 
 // Run shows a task; kong calls it.
 func (c *taskShow) Run(ctx context.Context, s *session) error {
-	client, err := s.client(ctx)
-	if err != nil {
-		return err
-	}
-	t, err := findTask(ctx, client, c.ID)
+	_, t, err := s.find(ctx, c.ID)
 	if err != nil {
 		return err
 	}
@@ -28,14 +24,18 @@ func (c *taskShow) Run(ctx context.Context, s *session) error {
 	return cli.Object{Value: t, Name: t.ID, Page: func(page *cli.Page) { describe(page, p, t) }}.Print(p)
 }
 
-// FindTask looks a task up; what it got from others is valid JSON.
-func findTask(ctx context.Context, client *streams.Client, id string) (streams.TaskInfo, error) {
+// Find connects and looks a task up; what the task got from others is valid JSON.
+func (s *session) find(ctx context.Context, id string) (*streams.Client, streams.TaskInfo, error) {
 	if err := checkID(id); err != nil {
-		return streams.TaskInfo{}, err
+		return nil, streams.TaskInfo{}, err
+	}
+	client, err := s.client(ctx)
+	if err != nil {
+		return nil, streams.TaskInfo{}, err
 	}
 	t, err := client.Task(ctx, id)
 	t.Result, t.Payload = printable(t.Result), printable(t.Payload)
-	return t, err
+	return client, t, err
 }
 
 func checkID(id string) error {

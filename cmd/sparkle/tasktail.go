@@ -17,11 +17,7 @@ type taskTail struct {
 
 // Run follows the events of the task's current run; kong calls it.
 func (c *taskTail) Run(ctx context.Context, s *session) error {
-	client, err := s.client(ctx)
-	if err != nil {
-		return err
-	}
-	t, err := findTask(ctx, client, c.ID)
+	client, t, err := s.find(ctx, c.ID)
 	if err != nil {
 		return err
 	}

@@ -54,7 +54,7 @@ func unpriced(s learning.Sum) string {
 	if s.Unpriced == 0 {
 		return ""
 	}
-	return fmt.Sprintf(" and %d requests whose price is not known", s.Unpriced)
+	return fmt.Sprintf(", without the %d whose price is not known", s.Unpriced)
 }
 
 func usageList[T any](title string, items []T, of func(T) (string, learning.Sum)) cli.List[T] {

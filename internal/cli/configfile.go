@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -40,32 +41,39 @@ func defaultConfig(env func(string) (string, bool)) string {
 	return ""
 }
 
-// OpenConfig reads a file; one that nobody asked for may be absent.
+// OpenConfig reads a file; one that nobody asked for may be absent. With an error
+// it returns an empty one.
 func openConfig(path string, asked bool) (*configFile, error) {
 	f := &configFile{path: path}
 	if path == "" {
 		return f, nil
 	}
-	info, err := os.Stat(path)
+	data, err := readConfig(path)
 	if errors.Is(err, fs.ErrNotExist) && !asked {
 		return f, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read --config: %w", err)
-	}
-	if info.Size() > maxConfig {
-		return nil, fmt.Errorf("read --config %s: %d bytes are more than %d", path, info.Size(), maxConfig)
-	}
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("read --config: %w", err)
+		return f, fmt.Errorf("read --config: %w", err)
 	}
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.UseNumber()
 	if err := decoder.Decode(&f.values); err != nil {
-		return nil, fmt.Errorf("read --config %s: not a JSON object: %w", path, err)
+		return f, fmt.Errorf("read --config %s: not a JSON object: %w", path, err)
 	}
 	return f, nil
+}
+
+func readConfig(path string) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = file.Close() }() // it was only read
+	data, err := io.ReadAll(io.LimitReader(file, maxConfig+1))
+	if err == nil && len(data) > maxConfig {
+		err = fmt.Errorf("%s: more than %d bytes", path, maxConfig)
+	}
+	return data, err
 }
 
 // Lookup returns the text of a flag: the program's own, else the shared one.

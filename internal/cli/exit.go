@@ -95,7 +95,8 @@ func explainServer(err error, v Verdict) Verdict {
 	switch {
 	case errors.Is(err, streams.ErrNoTopology):
 		v.Hint = "start a consumer, which makes the streams, or check --namespace"
-	case errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount):
+	case errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount),
+		errors.Is(err, nats.ErrNoResponders):
 		v.Hint = "start the NATS server with -js, or use: consumer --dev"
 	case errors.Is(err, streams.ErrFull):
 		v.Hint = "start more consumers, or publish again later; sparkle queue ls shows the queues"

@@ -1,8 +1,6 @@
 package cli
 
 import (
-	"io"
-
 	"github.com/rs/zerolog"
 )
 
@@ -18,7 +16,7 @@ func (l Logging) Logger(std Std) zerolog.Logger {
 	if err != nil { // kong has checked it
 		level = zerolog.InfoLevel
 	}
-	var out io.Writer = std.Err
+	out := std.Err
 	if l.LogFormat == "text" {
 		out = zerolog.ConsoleWriter{Out: std.Err, NoColor: !colorful(std, std.Err), TimeFormat: "15:04:05"}
 	}

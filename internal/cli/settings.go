@@ -28,13 +28,10 @@ func settable(flag string) bool { return flag != "help" && flag != "version" }
 // Resolve implements [kong.Resolver].
 func (s *settings) Resolve(ctx *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
 	if !settable(flag.Name) {
-		return nil, nil
+		return nil, nil // kong's word for "not set"
 	}
-	if s.file == nil && s.err == nil {
+	if s.file == nil { // Validate tells the error
 		s.file, s.err = openConfig(s.configPath(ctx))
-	}
-	if s.err != nil {
-		return nil, nil
 	}
 	if text, ok := s.lookupEnv(flag.Name); ok {
 		return text, check(flag, text, envName(flag.Name))
@@ -42,7 +39,7 @@ func (s *settings) Resolve(ctx *kong.Context, _ *kong.Path, flag *kong.Flag) (an
 	if text, ok := s.file.lookup(s.program, flag); ok {
 		return text, check(flag, text, s.file.path)
 	}
-	return nil, nil
+	return nil, nil // kong's word for "not set"
 }
 
 // LookupEnv takes an empty variable for an absent one, as composing tools set
