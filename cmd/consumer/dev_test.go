@@ -46,6 +46,7 @@ func TestDevRunsEverythingInOneProcess(t *testing.T) {
 }
 
 func TestDrainAwaitsWhatRunsAndIsNotReadyMeanwhile(t *testing.T) {
+	t.Parallel()
 	release := make(chan struct{})
 	p := dev(t, release)
 	c := client(t, p.url)
@@ -79,23 +80,25 @@ func TestStoreOutlivesTheProcess(t *testing.T) {
 }
 
 func TestWhatOutlastsTheGraceIsHandedBack(t *testing.T) {
+	t.Parallel()
 	s := streamstest.New(t, streamstest.Options{Listen: "127.0.0.1:0"})
 	p := start(t, make(chan struct{}), nil, "--nats-url", s.URL(), "--grace", "0s")
-	publish(t, s.Client, "a")
-	settle(t, s.Client, "a", tasks.Running)
+	publish(t, s.Client, "held")
+	settle(t, s.Client, "held", tasks.Running)
 	if code := p.end(t); code != 0 {
 		t.Fatalf("exit %d: %s", code, p.words.String())
 	}
-	settle(t, s.Client, "a", tasks.Returned)
+	settle(t, s.Client, "held", tasks.Returned)
 	start(t, nil, nil, "--nats-url", s.URL())
-	settle(t, s.Client, "a", tasks.Succeeded)
-	info, err := s.Client.Task(t.Context(), "a")
+	settle(t, s.Client, "held", tasks.Succeeded)
+	info, err := s.Client.Task(t.Context(), "held")
 	if err != nil || len(info.Attempts) != 2 || info.Attempts[0].Outcome != tasks.Returned || info.Attempts[1].Attempt != 1 || info.Lost != 0 {
 		t.Errorf("task is %+v (%v), want it returned, then done in attempt 1 without a lost lease", info, err)
 	}
 }
 
 func TestConsumerWorksOverTheNetwork(t *testing.T) {
+	t.Parallel()
 	s := streamstest.New(t, streamstest.Options{Listen: "127.0.0.1:0"})
 	p := start(t, nil, map[string]string{"SPARKLE_NATS_URL": s.URL(), "SPARKLE_POOLS": "main,gpu", "SPARKLE_NAMESPACE": "fresh"})
 	clitest.Contains(t, p.words.String(), `INF topology change="stream FRESH_TASKS created"`, `consumer low-gpu created`)

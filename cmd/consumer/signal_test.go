@@ -28,6 +28,7 @@ func spawn(t *testing.T, args ...string) (*exec.Cmd, *process) {
 }
 
 func TestSIGTERMDrains(t *testing.T) {
+	t.Parallel()
 	command, p := spawn(t)
 	c := client(t, p.url)
 	publish(t, c, "a")
@@ -46,6 +47,7 @@ func TestSIGTERMDrains(t *testing.T) {
 }
 
 func TestASecondSignalQuitsAtOnce(t *testing.T) {
+	t.Parallel()
 	command, p := spawn(t)
 	c := client(t, p.url)
 	publish(t, c, "a")

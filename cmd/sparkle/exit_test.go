@@ -68,6 +68,7 @@ func TestEachCommandTellsOfAnAbsentServer(t *testing.T) {
 }
 
 func TestExitCodesTellWhatBecameOfATask(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t)
 	f.work(t, types(f.Client, nil))
 	f.publish(t, tasks.Task{Type: "bad", ID: "dead"})

@@ -49,7 +49,12 @@ func queueList(queues []streams.QueueInfo) cli.List[streams.QueueInfo] {
 			number("running", func(q info) uint64 { return uint64(q.Running) }),
 			{Title: "oldest", Right: true, Cell: oldest},
 			dead,
-			{Title: "paused", Cell: paused, Paint: func(info) cli.Color { return cli.Yellow }},
+			{Title: "paused", Cell: paused, Paint: func(q info) cli.Color {
+				if q.Paused {
+					return cli.Yellow
+				}
+				return 0
+			}},
 		},
 	}
 }

@@ -9,6 +9,7 @@ import (
 )
 
 func TestEachCommandPrintsInEachFormat(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t)
 	f.work(t, types(f.Client, nil))
 	f.populate(t)
@@ -71,6 +72,7 @@ func TestEmptyListsSaySoOnStandardError(t *testing.T) {
 }
 
 func TestTasksAreFiltered(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t)
 	f.work(t, types(f.Client, nil))
 	f.populate(t)
@@ -112,6 +114,7 @@ func TestPanicShowsItsStack(t *testing.T) {
 }
 
 func TestDeadLettersAreFilteredAndCut(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t)
 	f.work(t, types(f.Client, nil))
 	for _, id := range []string{"b1", "b2", "b3", "b4", "b5"} {

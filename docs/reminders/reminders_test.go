@@ -107,26 +107,41 @@ func TestReminderNeedsLearners(t *testing.T) {
 }
 
 func TestRemindOverJetStream(t *testing.T) {
-	server := streamstest.New(t, streamstest.Options{})
+	server := streamstest.New(t, streamstest.Options{Topology: streams.Topology{Pools: []string{reminders.Send.Pool}}})
 	gateway := &fakeGateway{}
-	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
-	defer stop()
-	worked := make(chan error, 1)
-	go func() { worked <- reminders.Work(ctx, server.Conn, gateway) }()
+	var registry tasks.Registry
+	reminders.Register(&registry, gateway)
+	server.Work(t, &registry)
 
-	publisher := streams.NewPublisher(server.Client, streams.PublisherOptions{})
+	publisher := streams.NewPublisher(server.Client, streams.PublisherOptions{Registry: &registry})
 	in := reminders.Reminder{Course: "go", Text: "today", Learners: []string{"ann", "bob"}}
-	id, err := reminders.Remind(ctx, publisher, in)
+	id, err := reminders.Remind(t.Context(), publisher, in)
 	if err != nil {
 		t.Fatal(err)
 	}
-	end, err := publisher.Await(ctx, id, "")
+	end, err := publisher.Await(t.Context(), id, "")
 	if err != nil {
 		t.Fatal(err)
 	}
 	sent, err := reminders.Send.Result(end.Result)
 	if err != nil || sent.Count != 2 || gateway.sent() != 2 {
 		t.Errorf("result %+v, %v and %d keys at the gateway, want 2 of each", sent, err, gateway.sent())
+	}
+}
+
+func TestWorkServesItsPoolAndDrains(t *testing.T) {
+	server := streamstest.New(t, streamstest.Options{})
+	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+	defer stop()
+	worked := make(chan error, 1)
+	go func() { worked <- reminders.Work(ctx, server.Conn, &fakeGateway{}) }()
+	publisher := streams.NewPublisher(server.Client, streams.PublisherOptions{})
+	id, err := reminders.Remind(ctx, publisher, reminders.Reminder{Course: "go", Text: "today", Learners: []string{"ann"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := publisher.Await(ctx, id, ""); err != nil {
+		t.Error(err)
 	}
 	stop()
 	if err := <-worked; err != nil {

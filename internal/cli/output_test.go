@@ -50,7 +50,7 @@ func animals(items ...animal) clitest.Program {
 			Columns: []cli.Column[animal]{
 				{Title: "name", Cell: func(a animal) string { return a.Name }, Paint: func(animal) cli.Color { return cli.Red }},
 				{Title: "legs", Cell: func(a animal) string { return fmt.Sprint(a.Legs) }, Right: true},
-				{Title: "note", Cell: func(a animal) string { return "" }},
+				{Title: "note", Cell: func(animal) string { return "" }},
 			},
 		}.Print(o.Printer(std))
 	})
@@ -87,7 +87,7 @@ func TestPageIsAlignedCleanAndWithoutEmptyFields(t *testing.T) {
 		p.Field("nothing", "")
 		p.Painted("state", "dead", cli.Red)
 		p.Text("STACK", "goroutine 1\n\tmain.go:1\x1b[0m\n")
-		p.JSON("RESULT", []byte(`{"a":[1,"\u202e‮"]}`))
+		p.JSON("RESULT", []byte("{\"a\":[1,\"\\u202e\u202e\"]}"))
 		p.JSON("NULL", []byte("null"))
 		p.JSON("BROKEN", []byte("{"))
 	}
