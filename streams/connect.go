@@ -40,7 +40,7 @@ func Connect(o ConnectOptions) (*nats.Conn, error) {
 	o.Wait = orDefault(o.Wait, 5*time.Second)
 	options, err := o.natsOptions()
 	if err != nil {
-		return nil, fmt.Errorf("connect to %s: %w", o.URL, err)
+		return nil, fmt.Errorf("connect to %s: %w", redacted(o.URL), err)
 	}
 	nc, err := nats.Connect(o.URL, options...)
 	switch {
@@ -63,7 +63,11 @@ func (o ConnectOptions) natsOptions() ([]nats.Option, error) {
 	options := []nats.Option{
 		nats.Name(o.Name), nats.Timeout(o.Wait), nats.MaxReconnects(-1), nats.ReconnectWait(250 * time.Millisecond),
 		nats.ReconnectBufSize(-1), nats.PingInterval(20 * time.Second), nats.MaxPingsOutstanding(3),
-		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { o.Log.Warn().Err(err).Msg("NATS connection lost") }),
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
+			if err != nil { // nil when we hang up ourselves
+				o.Log.Warn().Err(err).Msg("NATS connection lost")
+			}
+		}),
 		nats.ReconnectHandler(func(nc *nats.Conn) {
 			o.Log.Info().Str("server", nc.ConnectedUrlRedacted()).Msg("NATS connection regained")
 		}),

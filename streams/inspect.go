@@ -113,7 +113,10 @@ func (t *TaskInfo) takeEvents(events []Event) Event {
 	if t.Attempts == nil {
 		t.Attempts = []Attempt{}
 	}
-	t.Reason, t.Error, t.Lost, t.Result = last.Reason, last.Detail.Error, last.Lost, last.Result
+	t.Reason, t.Error, t.Lost = last.Reason, last.Detail.Error, last.Lost
+	if json.Valid(last.Result) { // anybody can publish an event
+		t.Result = last.Result
+	}
 	return last
 }
 

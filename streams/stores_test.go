@@ -126,7 +126,7 @@ func TestConnectSaysWhatIsWrong(t *testing.T) {
 		want    string
 	}{
 		{"nobody there", streams.ConnectOptions{URL: "nats://ann:secret@127.0.0.1:1", Wait: time.Second}, "no server answers there"},
-		{"no creds file", streams.ConnectOptions{Creds: dir + "/none.creds"}, "--creds"},
+		{"no creds file", streams.ConnectOptions{URL: "nats://ann:secret@127.0.0.1:1", Creds: dir + "/none.creds"}, "--creds"},
 		{"no nkey file", streams.ConnectOptions{NKey: dir + "/none.nk"}, "--nkey"},
 		{"no authority file", streams.ConnectOptions{TLSCA: dir + "/none.pem"}, "--tls-ca"},
 		{"certificate without key", streams.ConnectOptions{TLSCert: dir + "/none.pem"}, "--tls-cert and --tls-key"},

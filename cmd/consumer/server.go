@@ -53,5 +53,5 @@ func (c *consumer) disconnect() {
 	if err := c.nc.FlushTimeout(flushWait); err != nil && !c.nc.IsClosed() {
 		c.log.Warn().Err(err).Msg("last messages not confirmed")
 	}
-	cli.Hangup(c.nc)
+	c.nc.Close()
 }

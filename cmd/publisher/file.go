@@ -36,7 +36,7 @@ func (f *flags) runFile(ctx context.Context, std cli.Std, base tasks.Task) error
 	if err != nil {
 		return err
 	}
-	defer cli.Hangup(nc)
+	defer nc.Close()
 	report := newReport(std, f.Printer(std), size)
 	load := &load{publisher: publisher, report: report, check: f.check}
 	lines := newLineReader(in, base)

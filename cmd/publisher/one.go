@@ -19,7 +19,7 @@ func (f *flags) runOne(ctx context.Context, std cli.Std, task tasks.Task) error 
 	if err != nil {
 		return err
 	}
-	defer cli.Hangup(nc)
+	defer nc.Close()
 	receipt, err := publisher.Publish(ctx, task)
 	if err != nil {
 		return err

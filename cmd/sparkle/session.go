@@ -31,7 +31,7 @@ func (s *session) client(ctx context.Context) (*streams.Client, error) {
 
 func (s *session) close() {
 	if s.nc != nil {
-		cli.Hangup(s.nc)
+		s.nc.Close()
 	}
 }
 

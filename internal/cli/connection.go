@@ -39,7 +39,7 @@ func (c Connection) Validate() error {
 }
 
 // Connect tries to connect until ConnectWait is over; it says so on words when
-// the first try found nobody. The caller hangs up.
+// the first try found nobody. The caller closes the connection.
 func (c Connection) Connect(ctx context.Context, name string, log zerolog.Logger, words io.Writer) (*nats.Conn, error) {
 	deadline := time.Now().Add(c.ConnectWait)
 	for first := true; ; first = false {
@@ -63,15 +63,8 @@ func (c Connection) Connect(ctx context.Context, name string, log zerolog.Logger
 	}
 }
 
-// Hangup closes a connection of [Connection.Connect] without the warning that is
-// logged where one is lost.
-func Hangup(nc *nats.Conn) {
-	nc.SetDisconnectErrHandler(nil)
-	nc.Close()
-}
-
 // Client connects and checks that the namespace has its streams. The caller
-// hangs up.
+// closes the connection.
 func (c Connection) Client(ctx context.Context, name string, log zerolog.Logger, words io.Writer) (*streams.Client, *nats.Conn, error) {
 	nc, err := c.Connect(ctx, name, log, words)
 	if err != nil {
@@ -82,7 +75,7 @@ func (c Connection) Client(ctx context.Context, name string, log zerolog.Logger,
 		err = c.probe(ctx, client, nc)
 	}
 	if err != nil {
-		Hangup(nc)
+		nc.Close()
 		return nil, nil, err
 	}
 	return client, nc, nil

@@ -20,7 +20,7 @@ func connects(t *testing.T) clitest.Program {
 		if err != nil {
 			return err
 		}
-		cli.Hangup(nc)
+		nc.Close()
 		_, err = std.Out.Write([]byte(client.Namespace()))
 		return err
 	})
