@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"regexp"
 	"time"
@@ -43,7 +44,10 @@ func Connect(o ConnectOptions) (*nats.Conn, error) {
 		return nil, fmt.Errorf("connect to %s: %w", redacted(o.URL), err)
 	}
 	nc, err := nats.Connect(o.URL, options...)
+	var malformed *url.Error // quotes the URL, with what secret it has
 	switch {
+	case errors.As(err, &malformed):
+		return nil, errors.New("connect to NATS: the URL is not of the form nats://host:port")
 	case errors.Is(err, nats.ErrNoServers), errors.Is(err, nats.ErrTimeout):
 		return nil, fmt.Errorf("connect to %s: no server answers there (%w); start one with: consumer --dev", redacted(o.URL), err)
 	case errors.Is(err, nats.ErrAuthorization), errors.Is(err, nats.ErrAuthExpired):
@@ -57,7 +61,7 @@ func Connect(o ConnectOptions) (*nats.Conn, error) {
 var userInfo = regexp.MustCompile(`//[^@/,]*@`)
 
 // Redacted takes passwords and tokens out of URLs.
-func redacted(url string) string { return userInfo.ReplaceAllString(url, "//…@") }
+func redacted(urls string) string { return userInfo.ReplaceAllString(urls, "//…@") }
 
 func (o ConnectOptions) natsOptions() ([]nats.Option, error) {
 	options := []nats.Option{

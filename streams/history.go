@@ -61,16 +61,17 @@ func (c *Client) lastEvent(ctx context.Context, subject, run string) (Event, err
 	if err != nil {
 		return Event{}, err
 	}
-	event = Event{}
-	for _, e := range events {
-		if e.Run == run && !event.State.Terminal() {
-			event = e
+	// The list may be a replica's; what the leader said comes last.
+	found := Event{}
+	for _, e := range append(events, event) {
+		if e.Run == run && !found.State.Terminal() {
+			found = e
 		}
 	}
-	if event.Run != run {
+	if found.Run != run {
 		return Event{}, errNoMessage
 	}
-	return event, nil
+	return found, nil
 }
 
 const readBatch = 500

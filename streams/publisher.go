@@ -133,6 +133,7 @@ func (p *Publisher) store(ctx context.Context, e envelope, guarded bool) (uint64
 	ctx, cancel := context.WithTimeout(ctx, p.options.Patience)
 	defer cancel()
 	var sequence uint64
+	var answer *jetstream.APIError // why the server did not store it, though it may later
 	repeat := false
 	attempt := func() error {
 		if repeat {
@@ -144,6 +145,9 @@ func (p *Publisher) store(ctx context.Context, e envelope, guarded bool) (uint64
 		}
 		var err error
 		sequence, err = p.send(ctx, e, guarded || repeat)
+		if !refused(err) {
+			errors.As(err, &answer)
+		}
 		// A refusal is told apart like a lost answer: by reading what is there.
 		repeat = true
 		return err
@@ -151,6 +155,9 @@ func (p *Publisher) store(ctx context.Context, e envelope, guarded bool) (uint64
 	pause := backoff.NewExponentialBackOff(
 		backoff.WithInitialInterval(20*time.Millisecond), backoff.WithMaxInterval(time.Second), backoff.WithMaxElapsedTime(0))
 	err := backoff.Retry(attempt, backoff.WithContext(pause, ctx))
+	if answer != nil && err != nil && ctx.Err() != nil {
+		return 0, fmt.Errorf("the server did not store it within %v: %w", p.options.Patience, answer)
+	}
 	if ctx.Err() != nil && err != nil && !errors.Is(err, ErrWaiting) {
 		return 0, fmt.Errorf("%w within %v; it may have been stored: publish it again with id %s to find out (%w)",
 			ErrUnreachable, p.options.Patience, e.ID, err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -166,6 +167,27 @@ func TestPublishWithoutAServerSaysSo(t *testing.T) {
 	receipt, err := p.Publish(h.ctx, tasks.Task{Type: "count"})
 	if !errors.Is(err, streams.ErrUnreachable) || receipt.ID == "" {
 		t.Errorf("Publish = %+v, %v, want ErrUnreachable and the id to try again with", receipt, err)
+	}
+}
+
+// A full store is an answer, and not taken for silence.
+func TestPublishSaysWhenTheServerIsFull(t *testing.T) {
+	t.Parallel()
+	server, err := embedded.New(embedded.Options{Store: t.TempDir(), Listen: "127.0.0.1:0", MaxStore: 2 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = server.Close() })
+	h := connected(t, server.URL())
+	p := h.publisher(streams.PublisherOptions{Patience: time.Second})
+	payload := []byte(`"` + strings.Repeat("x", 200<<10) + `"`)
+	for range 20 {
+		if _, err = p.Publish(h.ctx, tasks.Task{Type: "count", Payload: payload}); err != nil {
+			break
+		}
+	}
+	if err == nil || errors.Is(err, streams.ErrUnreachable) || !strings.Contains(err.Error(), "did not store it") {
+		t.Errorf("Publish to a full server = %v, want its refusal", err)
 	}
 }
 

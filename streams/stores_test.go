@@ -126,6 +126,7 @@ func TestConnectSaysWhatIsWrong(t *testing.T) {
 		want    string
 	}{
 		{"nobody there", streams.ConnectOptions{URL: "nats://ann:secret@127.0.0.1:1", Wait: time.Second}, "no server answers there"},
+		{"a URL that is none", streams.ConnectOptions{URL: "nats://sec secret@127.0.0.1"}, "not of the form"},
 		{"no creds file", streams.ConnectOptions{URL: "nats://ann:secret@127.0.0.1:1", Creds: dir + "/none.creds"}, "--creds"},
 		{"no nkey file", streams.ConnectOptions{NKey: dir + "/none.nk"}, "--nkey"},
 		{"no authority file", streams.ConnectOptions{TLSCA: dir + "/none.pem"}, "--tls-ca"},
