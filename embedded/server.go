@@ -85,6 +85,12 @@ func (s *Server) awaitReady(ctx context.Context) error {
 	if err := s.log.fatal(); err != nil {
 		return err
 	}
+	// Start returns a moment before the server calls its start complete, and the
+	// health check waits only 1 ms for that.
+	deadline, _ := ctx.Deadline()
+	if !s.nats.ReadyForConnections(time.Until(deadline)) {
+		return errors.New("accept connections: not ready in time, raise ReadyTimeout")
+	}
 	if err := s.Ready(); err != nil {
 		return err
 	}
