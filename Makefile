@@ -36,7 +36,7 @@ test: ## run all tests (needs Go only; with -race where there is a C compiler)
 
 .PHONY: cover
 cover: ## print the coverage of each package, and fail below the bar
-	@$(GO) test -parallel 8 -timeout 240s -coverpkg=./tasks,./streams,./embedded -coverprofile=coverage.out ./tasks/... ./streams/... ./embedded/... ./cmd/... > /dev/null
+	@$(GO) test -parallel 8 -timeout 240s -coverpkg=./tasks,./streams,./embedded -coverprofile=coverage.out ./tasks/... ./streams/... ./embedded/... ./cmd/... > coverage.log || { grep -vE '^(ok|\?)' coverage.log; exit 1; }
 	@.ci/coverage coverage.out 85
 
 .PHONY: check
@@ -78,4 +78,4 @@ fuzz: ## run each fuzz target for FUZZTIME (30s)
 
 .PHONY: clean
 clean: ## remove what was built
-	rm -rf $(BIN) $(TOOLS) coverage.out
+	rm -rf $(BIN) $(TOOLS) coverage.out coverage.log

@@ -21,7 +21,7 @@ func TestMain(m *testing.M) {
 		child(role, where)
 		return
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(m, streamstest.KnownLeak())
 }
 
 // ShortLease is the topology of tests in which leases are lost.

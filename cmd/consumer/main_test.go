@@ -16,6 +16,7 @@ import (
 	"sparkle/internal/cli"
 	"sparkle/internal/cli/clitest"
 	"sparkle/streams"
+	"sparkle/streams/streamstest"
 	"sparkle/tasks"
 )
 
@@ -27,7 +28,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
 		consumer.Start(types(nil, 2*time.Second))
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(m, streamstest.KnownLeak())
 }
 
 type nothing struct{}

@@ -11,7 +11,7 @@ import (
 	"sparkle/streams/streamstest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m, streamstest.KnownLeak()) }
 
 // A fleet is a server that the program can reach.
 type fleet struct{ *streamstest.Server }

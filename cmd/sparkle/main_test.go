@@ -17,7 +17,7 @@ import (
 	"sparkle/tasks"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m, streamstest.KnownLeak()) }
 
 type ping struct {
 	N int `json:"n"`

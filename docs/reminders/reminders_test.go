@@ -16,7 +16,7 @@ import (
 	"sparkle/tasks"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m, streamstest.KnownLeak()) }
 
 // A fakeGateway gives its answers in turn, then sends; it remembers the keys.
 type fakeGateway struct {
