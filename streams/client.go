@@ -1,6 +1,7 @@
 package streams
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -27,7 +28,7 @@ const pubAckWait = 2 * time.Second
 // NewClient returns a client of namespace n on nc; an empty n is
 // [DefaultNamespace]. It does not talk to the server.
 func NewClient(nc *nats.Conn, n Namespace) (*Client, error) {
-	n = orDefault(n, DefaultNamespace)
+	n = cmp.Or(n, DefaultNamespace)
 	if err := n.Check(); err != nil {
 		return nil, err
 	}

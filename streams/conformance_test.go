@@ -14,7 +14,7 @@ import (
 // in real time, so its cases come one after the other, with leases that a loaded
 // machine can keep.
 func TestSourceKeepsTheContract(t *testing.T) {
-	const ackWait = 2 * time.Second
+	const ackWait = 6 * time.Second
 	sourcetest.Test(t, sourcetest.RealTime, func(t *testing.T) sourcetest.Bench {
 		h := newHarness(t, streams.Topology{AckWait: ackWait})
 		p := h.publisher(streams.PublisherOptions{})

@@ -1,6 +1,7 @@
 package streams
 
 import (
+	"cmp"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -37,8 +38,8 @@ type ConnectOptions struct {
 // connected, the connection comes back by itself however long the server is
 // away; what is published meanwhile fails at once instead of being sent later.
 func Connect(o ConnectOptions) (*nats.Conn, error) {
-	o.URL = orDefault(o.URL, nats.DefaultURL)
-	o.Wait = orDefault(o.Wait, 5*time.Second)
+	o.URL = cmp.Or(o.URL, nats.DefaultURL)
+	o.Wait = cmp.Or(o.Wait, 5*time.Second)
 	options, err := o.natsOptions()
 	if err != nil {
 		return nil, fmt.Errorf("connect to %s: %w", redacted(o.URL), err)
@@ -140,5 +141,5 @@ func explainAsync(nc *nats.Conn, err error) error {
 	if found[1] == "subscription" {
 		verb = "subscribe to"
 	}
-	return fmt.Errorf("not allowed to %s %s as %s", verb, found[2], orDefault(nc.Opts.Name, "this user"))
+	return fmt.Errorf("not allowed to %s %s as %s", verb, found[2], cmp.Or(nc.Opts.Name, "this user"))
 }

@@ -1,6 +1,7 @@
 package streams
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -142,7 +143,7 @@ func (f ListFilter) takes(t TaskInfo) bool {
 // without attempts. It reads the streams from their beginning, so on a large
 // history it takes time; Limit ends it early.
 func (c *Client) Tasks(ctx context.Context, f ListFilter) ([]TaskInfo, error) {
-	f.Limit = orDefault(f.Limit, 100)
+	f.Limit = cmp.Or(f.Limit, 100)
 	list := []TaskInfo{}
 	living := map[string]bool{}
 	err := c.each(ctx, "TASKS", c.ns.subject("tasks", "*", "*", "*", "*", "*"), func(s stored) bool {
@@ -182,7 +183,7 @@ func (c *Client) endedTasks(ctx context.Context, f ListFilter, list []TaskInfo, 
 	room := f.Limit - len(list)
 	var ended []TaskInfo
 	place := map[string]int{}
-	typ := orDefault(f.Type, "*")
+	typ := cmp.Or(f.Type, "*")
 	err := c.each(ctx, "EVENTS", c.ns.Event(typ, "*"), func(s stored) bool {
 		e := parseEvent(s)
 		if !e.State.Terminal() || living[e.ID] {

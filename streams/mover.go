@@ -1,6 +1,7 @@
 package streams
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -33,7 +34,7 @@ type Mover struct {
 
 // NewMover returns a mover over c.
 func NewMover(c *Client, o MoverOptions) *Mover {
-	o.SweepEvery = max(orDefault(o.SweepEvery, time.Minute), time.Second)
+	o.SweepEvery = max(cmp.Or(o.SweepEvery, time.Minute), time.Second)
 	return &Mover{Client: c, options: o}
 }
 

@@ -1,6 +1,7 @@
 package streams
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -63,8 +64,8 @@ type Publisher struct {
 
 // NewPublisher returns a publisher over c.
 func NewPublisher(c *Client, o PublisherOptions) *Publisher {
-	o.MaxDepth = orDefault(o.MaxDepth, 1_000_000)
-	o.Patience = orDefault(o.Patience, 10*time.Second)
+	o.MaxDepth = cmp.Or(o.MaxDepth, 1_000_000)
+	o.Patience = cmp.Or(o.Patience, 10*time.Second)
 	return &Publisher{Client: c, options: o}
 }
 
@@ -116,8 +117,8 @@ func (p *Publisher) prepare(t tasks.Task) (e envelope, chosen bool, err error) {
 	if !known {
 		definition = tasks.Definition{Priority: tasks.Default, Pool: tasks.MainPool}
 	}
-	t.Priority = orDefault(t.Priority, definition.Priority)
-	t.Pool = orDefault(t.Pool, definition.Pool)
+	t.Priority = cmp.Or(t.Priority, definition.Priority)
+	t.Pool = cmp.Or(t.Pool, definition.Pool)
 	if len(t.Payload) == 0 {
 		t.Payload = []byte("null")
 	}

@@ -3,6 +3,7 @@
 package streams
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -40,22 +41,14 @@ func (t Topology) withDefaults() Topology {
 	if len(t.Pools) == 0 {
 		t.Pools = []string{tasks.MainPool}
 	}
-	t.Replicas = orDefault(t.Replicas, 1)
-	t.EventsAge = orDefault(t.EventsAge, 7*day)
-	t.EventsPerTask = orDefault(t.EventsPerTask, 200)
-	t.DeadAge = orDefault(t.DeadAge, 30*day)
-	t.UsageAge = max(orDefault(t.UsageAge, 400*day), t.DeadAge)
-	t.AckWait = orDefault(t.AckWait, 12*time.Second)
-	t.MaxDeliver = orDefault(t.MaxDeliver, 25)
+	t.Replicas = cmp.Or(t.Replicas, 1)
+	t.EventsAge = cmp.Or(t.EventsAge, 7*day)
+	t.EventsPerTask = cmp.Or(t.EventsPerTask, 200)
+	t.DeadAge = cmp.Or(t.DeadAge, 30*day)
+	t.UsageAge = max(cmp.Or(t.UsageAge, 400*day), t.DeadAge)
+	t.AckWait = cmp.Or(t.AckWait, 12*time.Second)
+	t.MaxDeliver = cmp.Or(t.MaxDeliver, 25)
 	return t
-}
-
-func orDefault[T comparable](value, fallback T) T {
-	var zero T
-	if value == zero {
-		return fallback
-	}
-	return value
 }
 
 const (

@@ -39,8 +39,12 @@ func (w *Worker) stopTaking(ctx context.Context) {
 	}
 }
 
+// DrainWait is the least time that a tap gets to end its flow: what it has not
+// handed over by then is a lost lease.
+const drainWait = 4 * time.Second
+
 func (w *Worker) drainTap(ctx context.Context, f *flow) {
-	ctx, cancel := context.WithTimeout(ctx, w.options.AckWait/3)
+	ctx, cancel := context.WithTimeout(ctx, max(w.options.AckWait/3, drainWait))
 	defer cancel()
 	if err := f.tap.Drain(ctx); err != nil {
 		w.options.Log.Warn().Stringer("queue", f.queue).Err(err).Msg("drain cut short")

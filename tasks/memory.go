@@ -2,6 +2,7 @@ package tasks
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -104,7 +105,7 @@ func (m *Memory) complete(t Task) (Task, error) {
 		known, _ := m.options.Registry.Lookup(t.Type)
 		priority, pool = known.Priority, known.Pool
 	}
-	t.Priority, t.Pool = orDefault(t.Priority, priority), orDefault(t.Pool, pool)
+	t.Priority, t.Pool = cmp.Or(t.Priority, priority), cmp.Or(t.Pool, pool)
 	if t.ID == "" {
 		t.ID = ulid.Make().String()
 	}

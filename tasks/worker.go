@@ -1,6 +1,7 @@
 package tasks
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -124,12 +125,12 @@ func (o WorkerOptions) withDefaults() WorkerOptions {
 		host, _ := os.Hostname()
 		o.Name = fmt.Sprintf("%s-%d", host, os.Getpid())
 	}
-	o.Concurrency = orDefault(o.Concurrency, 10)
-	o.AckWait = orDefault(o.AckWait, 12*time.Second)
-	o.Grace = orDefault(o.Grace, 30*time.Second)
-	o.Stuck = orDefault(o.Stuck, 10*time.Second)
-	o.MaxLost = orDefault(o.MaxLost, 5)
-	o.Weights = orDefault(o.Weights, defaultWeights)
+	o.Concurrency = cmp.Or(o.Concurrency, 10)
+	o.AckWait = cmp.Or(o.AckWait, 12*time.Second)
+	o.Grace = cmp.Or(o.Grace, 30*time.Second)
+	o.Stuck = cmp.Or(o.Stuck, 10*time.Second)
+	o.MaxLost = cmp.Or(o.MaxLost, 5)
+	o.Weights = cmp.Or(o.Weights, defaultWeights)
 	if o.Strict {
 		o.Weights = strictWeights
 	}
@@ -140,14 +141,6 @@ func (o WorkerOptions) withDefaults() WorkerOptions {
 		o.Priorities = Priorities()
 	}
 	return o
-}
-
-func orDefault[T comparable](value, fallback T) T {
-	var zero T
-	if value == zero {
-		return fallback
-	}
-	return value
 }
 
 func (o WorkerOptions) check() error {
