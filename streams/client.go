@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -18,6 +19,9 @@ type Client struct {
 	nc *nats.Conn
 	js jetstream.JetStream
 	ns Namespace
+
+	mu      sync.Mutex
+	control jetstream.KeyValue // nil until it was looked up
 }
 
 // PubAckWait bounds the wait for one answer of the server. What was asked is
@@ -37,6 +41,24 @@ func NewClient(nc *nats.Conn, n Namespace) (*Client, error) {
 		return nil, fmt.Errorf("new client: %w", err)
 	}
 	return &Client{nc: nc, js: js, ns: n}, nil
+}
+
+// ControlBucket is what the fleet shares beside the streams; keys.go lists its keys.
+func (c *Client) controlBucket(ctx context.Context) (jetstream.KeyValue, error) {
+	c.mu.Lock()
+	known := c.control
+	c.mu.Unlock()
+	if known != nil {
+		return known, nil
+	}
+	found, err := c.js.KeyValue(ctx, c.ns.Stream("CONTROL"))
+	if err != nil {
+		return nil, wrap("look up", "the control bucket", err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.control = found
+	return found, nil
 }
 
 // Namespace returns the client's namespace.

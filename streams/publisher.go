@@ -95,7 +95,14 @@ func (p *Publisher) Publish(ctx context.Context, t tasks.Task) (Receipt, error) 
 		return Receipt{}, fmt.Errorf("publish %s: %w", e.Type, err)
 	}
 	receipt := Receipt{ID: e.ID, Run: e.run, Type: e.Type, Priority: e.Priority, Pool: e.Pool}
-	receipt.Sequence, err = p.store(ctx, e, chosen)
+	m, err := p.seal(ctx, e)
+	if err != nil {
+		return receipt, fmt.Errorf("publish %s %s: %w", e.Type, e.ID, err)
+	}
+	if chosen {
+		guard(p.ns, m, e.ID, 0)
+	}
+	receipt.Sequence, err = p.store(ctx, e, m)
 	if err != nil {
 		return receipt, fmt.Errorf("publish %s %s: %w", e.Type, e.ID, err)
 	}
@@ -129,8 +136,17 @@ func (p *Publisher) prepare(t tasks.Task) (e envelope, chosen bool, err error) {
 	return envelope{Task: t, run: t.ID, attempt: 1}, false, nil
 }
 
-// Store publishes e until the server has said what became of it.
-func (p *Publisher) store(ctx context.Context, e envelope, guarded bool) (uint64, error) {
+// Seal builds the message of e: on its ready subject, or a schedule where its
+// time lies ahead.
+func (p *Publisher) seal(_ context.Context, e envelope) (*nats.Msg, error) {
+	if e.At.After(time.Now()) {
+		return e.schedule(p.ns, e.At), nil
+	}
+	return e.message(p.ns), nil
+}
+
+// Store publishes m, the sealed e, until the server has said what became of it.
+func (p *Publisher) store(ctx context.Context, e envelope, m *nats.Msg) (uint64, error) {
 	ctx, cancel := context.WithTimeout(ctx, p.options.Patience)
 	defer cancel()
 	var sequence uint64
@@ -145,12 +161,13 @@ func (p *Publisher) store(ctx context.Context, e envelope, guarded bool) (uint64
 			}
 		}
 		var err error
-		sequence, err = p.send(ctx, e, guarded || repeat)
+		sequence, err = p.send(ctx, m)
 		if !refused(err) {
 			errors.As(err, &answer)
 		}
 		// A refusal is told apart like a lost answer: by reading what is there.
 		repeat = true
+		guard(p.ns, m, e.ID, 0)
 		return err
 	}
 	pause := backoff.NewExponentialBackOff(
@@ -166,18 +183,11 @@ func (p *Publisher) store(ctx context.Context, e envelope, guarded bool) (uint64
 	return sequence, err
 }
 
-func (p *Publisher) send(ctx context.Context, e envelope, guarded bool) (uint64, error) {
+func (p *Publisher) send(ctx context.Context, m *nats.Msg) (uint64, error) {
 	// Nothing is left in the client's own buffer, from where it would be sent
 	// after the caller was told that it was not.
 	if !p.nc.IsConnected() {
 		return 0, nats.ErrDisconnected
-	}
-	m := e.message(p.ns)
-	if e.At.After(time.Now()) {
-		m = e.schedule(p.ns, e.At)
-	}
-	if guarded {
-		guard(p.ns, m, e.ID, 0)
 	}
 	ctx, cancel := context.WithTimeout(ctx, pubAckWait)
 	defer cancel()

@@ -11,8 +11,6 @@ import (
 	"sparkle/tasks"
 )
 
-const sweepKey = "sweep"
-
 // Sweeps sweeps each SweepEvery, one mover of all at a time: whoever updates the
 // control bucket's entry first.
 func (m *Mover) sweeps(ctx context.Context) {
@@ -30,7 +28,7 @@ func (m *Mover) sweeps(ctx context.Context) {
 }
 
 func (m *Mover) claimSweep(ctx context.Context) (bool, error) {
-	control, err := m.js.KeyValue(ctx, m.ns.Stream("CONTROL"))
+	control, err := m.controlBucket(ctx)
 	if err != nil {
 		return false, err
 	}
