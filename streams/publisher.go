@@ -170,9 +170,7 @@ func (p *Publisher) store(ctx context.Context, e envelope, m *nats.Msg) (uint64,
 		guard(p.ns, m, e.ID, 0)
 		return err
 	}
-	pause := backoff.NewExponentialBackOff(
-		backoff.WithInitialInterval(20*time.Millisecond), backoff.WithMaxInterval(time.Second), backoff.WithMaxElapsedTime(0))
-	err := backoff.Retry(attempt, backoff.WithContext(pause, ctx))
+	err := persist(ctx, time.Second, attempt)
 	if answer != nil && err != nil && ctx.Err() != nil {
 		return 0, fmt.Errorf("the server did not store it within %v: %w", p.options.Patience, answer)
 	}

@@ -2,6 +2,7 @@ package streams
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -16,20 +17,7 @@ func (c *Client) append(ctx context.Context, e Event) error {
 	if err != nil {
 		return err
 	}
-	return c.retry(ctx, func() error {
-		future, err := c.js.PublishMsgAsync(m)
-		if err != nil {
-			return err
-		}
-		select {
-		case <-future.Ok():
-			return nil
-		case err := <-future.Err():
-			return err
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-	})
+	return c.retry(ctx, func() error { return c.journal.add(ctx, m) })
 }
 
 // Publish stores a message and returns the server's refusal, if any.
@@ -43,9 +31,7 @@ func (c *Client) publish(ctx context.Context, m *nats.Msg) error {
 // Retry repeats what an absent or overloaded server did not do, until ctx is
 // done. An answer that cannot change ends it.
 func (c *Client) retry(ctx context.Context, do func() error) error {
-	pause := backoff.NewExponentialBackOff(
-		backoff.WithInitialInterval(20*time.Millisecond), backoff.WithMaxInterval(2*time.Second), backoff.WithMaxElapsedTime(0))
-	return backoff.Retry(func() error {
+	try := func() error {
 		if !c.nc.IsConnected() {
 			if c.nc.IsClosed() {
 				return backoff.Permanent(nats.ErrConnectionClosed)
@@ -57,5 +43,30 @@ func (c *Client) retry(ctx context.Context, do func() error) error {
 			return backoff.Permanent(err)
 		}
 		return err
+	}
+	return persist(ctx, 2*time.Second, try)
+}
+
+// Persist repeats try with growing pauses, the longest of which is given, until
+// it succeeds, its error is a [backoff.PermanentError], or ctx is done. The first
+// try, which mostly succeeds, costs nothing beside itself.
+func persist(ctx context.Context, longest time.Duration, try func() error) error {
+	err := try()
+	var final *backoff.PermanentError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &final):
+		return final.Err
+	}
+	pause := backoff.NewExponentialBackOff(
+		backoff.WithInitialInterval(20*time.Millisecond), backoff.WithMaxInterval(longest), backoff.WithMaxElapsedTime(0))
+	first := true
+	return backoff.Retry(func() error {
+		if first {
+			first = false
+			return err
+		}
+		return try()
 	}, backoff.WithContext(pause, ctx))
 }

@@ -20,6 +20,7 @@ import (
 type Schema struct {
 	source   json.RawMessage
 	compiled *validation.Schema
+	shape    *shape // nil where only the validator can tell
 }
 
 // SchemaFor derives a schema from a Go type by its json tags: a field without
@@ -61,7 +62,7 @@ func ParseSchema(source json.RawMessage) (*Schema, error) {
 	if err != nil {
 		return nil, fmt.Errorf("compile schema: %w", err)
 	}
-	return &Schema{source: source, compiled: compiled}, nil
+	return &Schema{source: source, compiled: compiled, shape: shapeOf(source)}, nil
 }
 
 // MarshalJSON returns the schema's source.
@@ -75,6 +76,9 @@ func (s *Schema) Check(payload []byte) error {
 	}
 	if len(payload) == 0 {
 		payload = []byte("null")
+	}
+	if s.shape.fits(payload) {
+		return nil
 	}
 	value, err := validation.UnmarshalJSON(bytes.NewReader(payload))
 	if err != nil {
