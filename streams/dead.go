@@ -33,7 +33,8 @@ func (c *Client) bury(ctx context.Context, l claim, o tasks.Outcome) error {
 	for {
 		m.Header.Set(jetstream.ExpectedLastSubjSeqHeader, strconv.FormatUint(expected, 10))
 		err := c.retry(ctx, func() error {
-			return c.publish(ctx, m)
+			_, err := c.publish(ctx, m)
+			return err
 		})
 		if !refused(err) {
 			return wrap("bury", l.ID, err)

@@ -22,10 +22,7 @@ type envelope struct {
 
 // Message builds the message of e on its ready subject.
 func (e envelope) message(n Namespace) *nats.Msg {
-	m := nats.NewMsg(n.Ready(e.Task))
-	m.Data = e.Payload
-	e.fill(m.Header)
-	return m
+	return &nats.Msg{Subject: n.Ready(e.Task), Header: e.header(), Data: e.Payload}
 }
 
 // Schedule builds the message schedule that puts e on its ready subject at a
@@ -40,24 +37,22 @@ func (e envelope) schedule(n Namespace, at time.Time) *nats.Msg {
 	return m
 }
 
-func (e envelope) fill(h nats.Header) {
-	for name, value := range e.Headers {
-		h[name] = []string{value}
-	}
-	set := func(name, value string) {
-		if value != "" {
-			h[name] = []string{value}
-		}
-	}
-	set(HeaderRun, e.run)
-	set(HeaderAttempt, positive(e.attempt, 2))
-	set(HeaderMaxAttempts, positive(e.MaxAttempts, 1))
-	set(HeaderUser, e.User)
-	set(HeaderParked, string(e.parked))
-	set(HeaderExpires, formatTime(e.Expires))
+func (e envelope) header() nats.Header {
+	var h headers
+	h.set(HeaderRun, e.run)
+	h.number(HeaderAttempt, uint64(e.attempt), 2)
+	h.number(HeaderMaxAttempts, uint64(e.MaxAttempts), 1)
+	h.set(HeaderUser, e.User)
+	h.set(HeaderParked, string(e.parked))
+	h.time(HeaderExpires, e.Expires)
 	if e.Timeout > 0 {
-		set(HeaderTimeout, e.Timeout.String())
+		h.set(HeaderTimeout, e.Timeout.String())
 	}
+	built := h.build()
+	for name, value := range e.Headers {
+		built[name] = []string{value}
+	}
+	return built
 }
 
 // Guard makes the server refuse m unless the last message of the id, wherever it
@@ -84,8 +79,10 @@ func (n Namespace) open(s stored) (envelope, error) {
 		attempt: max(number(s.header, HeaderAttempt), 1),
 		parked:  tasks.Reason(header(s.header, HeaderParked)),
 	}
-	if d, parseErr := time.ParseDuration(header(s.header, HeaderTimeout)); parseErr == nil && d > 0 {
-		e.Timeout = d
+	if text := header(s.header, HeaderTimeout); text != "" {
+		if d, parseErr := time.ParseDuration(text); parseErr == nil && d > 0 {
+			e.Timeout = d
+		}
 	}
 	if e.run == "" {
 		e.run = "s" + strconv.FormatUint(s.sequence, 10)
@@ -117,7 +114,11 @@ func header(h nats.Header, name string) string {
 }
 
 func number(h nats.Header, name string) int {
-	value, err := strconv.Atoi(header(h, name))
+	text := header(h, name)
+	if text == "" {
+		return 0
+	}
+	value, err := strconv.Atoi(text)
 	if err != nil || value < 0 {
 		return 0
 	}
@@ -125,7 +126,11 @@ func number(h nats.Header, name string) int {
 }
 
 func timestamp(h nats.Header, name string) time.Time {
-	at, err := time.Parse(time.RFC3339Nano, header(h, name))
+	text := header(h, name)
+	if text == "" {
+		return time.Time{}
+	}
+	at, err := time.Parse(time.RFC3339Nano, text)
 	if err != nil {
 		return time.Time{}
 	}
@@ -137,12 +142,4 @@ func formatTime(t time.Time) string {
 		return ""
 	}
 	return t.UTC().Format(time.RFC3339Nano)
-}
-
-// Positive prints n from a least value on, so that defaults cost no header.
-func positive(n, least int) string {
-	if n < least {
-		return ""
-	}
-	return strconv.Itoa(n)
 }

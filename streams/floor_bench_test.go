@@ -2,6 +2,7 @@ package streams_test
 
 import (
 	"context"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -37,6 +38,22 @@ func BenchmarkFloorPublish(b *testing.B) {
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
 			if _, err := js.Publish(context.Background(), "floor.x", data); err != nil {
+				b.Error(err)
+				return
+			}
+		}
+	})
+}
+
+func BenchmarkFloorManyPublish(b *testing.B) {
+	js, _ := floor(b)
+	data := []byte(strings.Repeat("x", 256))
+	var n atomic.Int64
+	b.SetParallelism(4)
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			if _, err := js.Publish(context.Background(), "floor.high.main.noop."+strconv.FormatInt(n.Add(1), 10), data); err != nil {
 				b.Error(err)
 				return
 			}

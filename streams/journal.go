@@ -2,6 +2,7 @@ package streams
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -11,130 +12,129 @@ import (
 )
 
 // A journal stores events. Those that come while others are on their way are
-// stored together, as one batch of the server's fast ingest: the server then
-// answers once for all of them, and an event costs less the more there are. It
-// owns no goroutine; of those that wait, the first does the work for all.
+// stored together, as one batch of the server's fast ingest: the server answers
+// once for all of them, so an event costs the less the more there are. Its
+// goroutine lives as long as there is something to store.
 type journal struct {
 	js jetstream.JetStream
 
 	mu      sync.Mutex
-	waiting []*entry
+	next    *group // those that wait; nil when none does
 	writing bool
 }
 
-// An entry is an event on its way.
-type entry struct {
-	message *nats.Msg
-	stored  chan error
+// A group is events that are stored together.
+type group struct {
+	messages []*nats.Msg
+	stored   chan struct{} // closed when they are, or when err says why not
+	err      error
 }
 
 const (
-	fewEntries  = 8   // up to so many are faster one by one
-	mostEntries = 500 // in one batch
+	fewEvents = 8   // up to so many are faster one by one
+	eventFlow = 500 // how many the server acknowledges at a time, at most
 )
 
 // Add stores m and returns when the server has it. An error means that it may
 // have been stored all the same; to store it again does no harm.
 func (j *journal) add(ctx context.Context, m *nats.Msg) error {
-	own := &entry{m, make(chan error, 1)}
 	j.mu.Lock()
-	j.waiting = append(j.waiting, own)
-	leads := !j.writing
-	j.writing = true
-	j.mu.Unlock()
-	if leads {
-		j.write()
+	if j.next == nil {
+		j.next = &group{stored: make(chan struct{})}
 	}
+	own := j.next
+	own.messages = append(own.messages, m)
+	if !j.writing {
+		j.writing = true
+		go j.write()
+	}
+	j.mu.Unlock()
 	select {
-	case err := <-own.stored:
-		return err
+	case <-own.stored:
+		return own.err
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
 }
 
-// Write stores what waits. What comes meanwhile is left to a goroutine of its
-// own, so that nobody works for others longer than for himself.
 func (j *journal) write() {
-	j.mu.Lock()
-	batch := j.waiting
-	if len(batch) > mostEntries {
-		batch = batch[:mostEntries:mostEntries]
-	}
-	j.waiting = j.waiting[len(batch):]
-	j.mu.Unlock()
-	j.store(batch)
-	j.mu.Lock()
-	j.writing = len(j.waiting) > 0
-	more := j.writing
-	j.mu.Unlock()
-	if more {
-		go j.write()
+	for g := j.take(); g != nil; g = j.take() {
+		if len(g.messages) <= fewEvents {
+			g.err = j.storeEach(g.messages)
+		} else {
+			g.err = j.storeAll(g.messages)
+		}
+		close(g.stored)
 	}
 }
 
-func (j *journal) store(batch []*entry) {
-	if len(batch) <= fewEntries {
-		j.storeEach(batch)
-		return
-	}
-	err := j.storeAll(batch)
-	for _, e := range batch {
-		e.stored <- err
-	}
+func (j *journal) take() *group {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	g := j.next
+	j.next, j.writing = nil, g != nil
+	return g
 }
 
-// StoreEach is for few: each is answered for itself.
-func (j *journal) storeEach(batch []*entry) {
-	futures := make([]jetstream.PubAckFuture, len(batch))
-	for i, e := range batch {
-		e.message.Reply = "" // of an earlier batch
-		future, err := j.js.PublishMsgAsync(e.message)
+func (j *journal) storeEach(messages []*nats.Msg) error {
+	futures := make([]jetstream.PubAckFuture, 0, fewEvents)
+	var failed error
+	for _, m := range messages {
+		m.Reply = "" // of an earlier batch
+		future, err := j.js.PublishMsgAsync(m)
 		if err != nil {
-			e.stored <- err
+			failed = errors.Join(failed, err)
 			continue
 		}
-		futures[i] = future
+		futures = append(futures, future)
 	}
-	for i, future := range futures {
-		if future == nil {
-			continue
-		}
+	for _, future := range futures {
 		select {
 		case <-future.Ok():
-			batch[i].stored <- nil
 		case err := <-future.Err():
-			batch[i].stored <- err
+			failed = errors.Join(failed, err)
 		}
 	}
+	return failed
 }
 
 // StoreAll stores a batch of fast ingest: its last message commits it, and the
-// answer to that says that every one is stored.
-func (j *journal) storeAll(batch []*entry) error {
-	var broken error
-	publisher, err := jetstreamext.NewFastPublisher(j.js,
-		jetstreamext.FastPublishFlowControl{Flow: mostEntries, AckTimeout: pubAckWait},
+// answer to that says how many are stored.
+func (j *journal) storeAll(messages []*nats.Msg) error {
+	var broken error // written before the commit is answered
+	batch, err := jetstreamext.NewFastPublisher(j.js,
+		jetstreamext.FastPublishFlowControl{Flow: eventFlow, AckTimeout: pubAckWait},
 		jetstreamext.WithFastPublisherErrorHandler(func(err error) { broken = err }))
 	if err != nil {
 		return err
 	}
-	last := len(batch) - 1
-	for _, e := range batch[:last] {
-		if _, err := publisher.AddMsg(e.message); err != nil {
-			return err
+	last := len(messages) - 1
+	for _, m := range messages[:last] {
+		if _, err := batch.AddMsg(m); err != nil {
+			return errors.Join(err, abandon(batch))
 		}
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), pubAckWait)
 	defer cancel()
-	ack, err := publisher.CommitMsg(ctx, batch[last].message)
+	ack, err := batch.CommitMsg(ctx, messages[last])
 	switch {
 	case err != nil:
 		return err
-	case broken != nil: // told before the commit was answered
+	case broken != nil:
 		return broken
-	case ack.BatchSize != uint64(len(batch)):
-		return fmt.Errorf("%d of %d events are stored", ack.BatchSize, len(batch))
+	case ack.BatchSize != uint64(len(messages)):
+		return fmt.Errorf("%d of %d events are stored", ack.BatchSize, len(messages))
 	}
 	return nil
+}
+
+// Abandon ends a batch without waiting, so that its subscription ends too.
+func abandon(batch jetstreamext.FastPublisher) error {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	_, err := batch.Close(ctx)
+	if errors.Is(err, context.Canceled) || errors.Is(err, jetstreamext.ErrBatchClosed) {
+		return nil
+	}
+	return err
 }

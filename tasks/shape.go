@@ -182,9 +182,10 @@ func (s *shape) value(data []byte, i int) (end int, ok bool) {
 	}
 }
 
-// Bears reports whether a number is within the bounds for certain.
+// Bears reports whether a number is within the bounds, and an integer one of 64
+// bits, for certain.
 func (s *shape) bears(kind kinds, text []byte) bool {
-	if s.least == math.MinInt64 && s.most == math.MaxInt64 {
+	if s.least == math.MinInt64 && s.most == math.MaxInt64 && (kind == numberKind || len(text) < len("-999999999999999999")) {
 		return true
 	}
 	n, err := strconv.ParseInt(string(text), 10, 64)

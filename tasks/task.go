@@ -72,6 +72,14 @@ func isLetter(c byte) bool { return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
 // Check reports the first field of t that cannot be published, as an
 // [*InvalidError]. It does not know the type's schema; [Registry.Check] does.
 func (t Task) Check() error {
+	if err := t.checkFields(); err != nil {
+		return err
+	}
+	return CheckJSON(t.Payload)
+}
+
+// CheckFields checks all but the payload.
+func (t *Task) checkFields() error {
 	switch {
 	case !ValidName(t.Type):
 		return invalid("type", "%q is not 1 to 128 letters, digits, _ or -", clip(t.Type))
@@ -88,10 +96,7 @@ func (t Task) Check() error {
 	case t.MaxAttempts < 0:
 		return invalid("max_attempts", "%d is negative", t.MaxAttempts)
 	}
-	if err := checkHeaders(t.Headers); err != nil {
-		return err
-	}
-	return CheckJSON(t.Payload)
+	return checkHeaders(t.Headers)
 }
 
 func checkHeaders(headers map[string]string) error {
