@@ -8,6 +8,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/oklog/ulid/v2"
 
 	"sparkle/tasks"
 )
@@ -30,6 +31,7 @@ func (e envelope) message(n Namespace) *nats.Msg {
 // the fraction of the second and so fires early.
 func (e envelope) schedule(n Namespace, at time.Time) *nats.Msg {
 	m := e.message(n)
+	withHeader(m)
 	m.Header.Set(jetstream.ScheduleHeader, "@at "+at.UTC().Format(time.RFC3339Nano))
 	m.Header.Set(jetstream.ScheduleTargetHeader, m.Subject)
 	m.Header.Set(HeaderAt, formatTime(at))
@@ -39,7 +41,9 @@ func (e envelope) schedule(n Namespace, at time.Time) *nats.Msg {
 
 func (e envelope) header() nats.Header {
 	var h headers
-	h.set(HeaderRun, e.run)
+	if e.run != e.ID || !ownRun(e.ID) {
+		h.set(HeaderRun, e.run)
+	}
 	h.number(HeaderAttempt, uint64(e.attempt), 2)
 	h.number(HeaderMaxAttempts, uint64(e.MaxAttempts), 1)
 	h.set(HeaderUser, e.User)
@@ -47,6 +51,9 @@ func (e envelope) header() nats.Header {
 	h.time(HeaderExpires, e.Expires)
 	if e.Timeout > 0 {
 		h.set(HeaderTimeout, e.Timeout.String())
+	}
+	if h.count == 0 && len(e.Headers) == 0 {
+		return nil // a message without headers costs everybody less
 	}
 	built := h.build()
 	for name, value := range e.Headers {
@@ -58,8 +65,16 @@ func (e envelope) header() nats.Header {
 // Guard makes the server refuse m unless the last message of the id, wherever it
 // stands, has that sequence; 0 means that there must be none.
 func guard(n Namespace, m *nats.Msg, id string, sequence uint64) {
+	withHeader(m)
 	m.Header.Set(jetstream.ExpectedLastSubjSeqHeader, strconv.FormatUint(sequence, 10))
 	m.Header.Set(jetstream.ExpectedLastSubjSeqSubjHeader, n.Anywhere(id))
+}
+
+// WithHeader lets headers be set on m.
+func withHeader(m *nats.Msg) {
+	if m.Header == nil {
+		m.Header = nats.Header{}
+	}
 }
 
 // Open reads a message of TASKS or DEAD. A header that makes no sense counts as
@@ -84,10 +99,21 @@ func (n Namespace) open(s stored) (envelope, error) {
 			e.Timeout = d
 		}
 	}
-	if e.run == "" {
+	switch {
+	case e.run != "":
+	case ownRun(e.ID):
+		e.run = e.ID
+	default:
 		e.run = "s" + strconv.FormatUint(s.sequence, 10)
 	}
 	return e, err
+}
+
+// OwnRun reports whether an id lives once, and so is the run of a task that names
+// none: a ULID, as the publisher makes them.
+func ownRun(id string) bool {
+	_, err := ulid.ParseStrict(id)
+	return err == nil
 }
 
 // OwnHeaders are the caller's: those that neither the server nor we have made.

@@ -26,8 +26,8 @@ type journal struct {
 // A group is events that are stored together.
 type group struct {
 	messages []*nats.Msg
-	stored   chan struct{} // closed when they are, or when err says why not
-	err      error
+	settled  chan struct{} // closed when each is stored or refused
+	errors   []error       // why one was not stored; nil when all were
 }
 
 const (
@@ -40,9 +40,9 @@ const (
 func (j *journal) add(ctx context.Context, m *nats.Msg) error {
 	j.mu.Lock()
 	if j.next == nil {
-		j.next = &group{stored: make(chan struct{})}
+		j.next = &group{settled: make(chan struct{})}
 	}
-	own := j.next
+	own, place := j.next, len(j.next.messages)
 	own.messages = append(own.messages, m)
 	if !j.writing {
 		j.writing = true
@@ -50,21 +50,24 @@ func (j *journal) add(ctx context.Context, m *nats.Msg) error {
 	}
 	j.mu.Unlock()
 	select {
-	case <-own.stored:
-		return own.err
+	case <-own.settled:
+		if own.errors != nil {
+			return own.errors[place]
+		}
+		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
 }
 
+// Write stores group after group. Where a batch fails its events are stored one
+// by one, so that nobody is refused for another's sake.
 func (j *journal) write() {
 	for g := j.take(); g != nil; g = j.take() {
-		if len(g.messages) <= fewEvents {
-			g.err = j.storeEach(g.messages)
-		} else {
-			g.err = j.storeAll(g.messages)
+		if len(g.messages) <= fewEvents || j.storeAll(g.messages) != nil {
+			g.errors = j.storeEach(g.messages)
 		}
-		close(g.stored)
+		close(g.settled)
 	}
 }
 
@@ -76,23 +79,20 @@ func (j *journal) take() *group {
 	return g
 }
 
-func (j *journal) storeEach(messages []*nats.Msg) error {
-	futures := make([]jetstream.PubAckFuture, 0, fewEvents)
-	var failed error
-	for _, m := range messages {
-		m.Reply = "" // of an earlier batch
-		future, err := j.js.PublishMsgAsync(m)
-		if err != nil {
-			failed = errors.Join(failed, err)
+func (j *journal) storeEach(messages []*nats.Msg) []error {
+	failed := make([]error, len(messages))
+	futures := make([]jetstream.PubAckFuture, len(messages))
+	for i, m := range messages {
+		m.Reply = "" // of the batch that failed
+		futures[i], failed[i] = j.js.PublishMsgAsync(m)
+	}
+	for i, future := range futures {
+		if failed[i] != nil {
 			continue
 		}
-		futures = append(futures, future)
-	}
-	for _, future := range futures {
 		select {
 		case <-future.Ok():
-		case err := <-future.Err():
-			failed = errors.Join(failed, err)
+		case failed[i] = <-future.Err():
 		}
 	}
 	return failed
