@@ -43,12 +43,18 @@ func (e *FailedError) Error() string {
 	return text
 }
 
-const awaitCheck = 5 * time.Second
+// An event passes listeners before it is stored: one that passed before we
+// listened may still be missing when it is read, so it is read again soon.
+const (
+	firstCheck = 2 * time.Millisecond
+	awaitCheck = 5 * time.Second
+)
 
 // Await waits until a task has ended and returns its result; a run that did not
 // succeed is a [*FailedError]. An empty run means the one that the id has now.
 // It does not poll: it listens to the task's events, and reads the last stored
-// one at the beginning, after a reconnect and each 5 s, in case one was missed.
+// one a few times at the beginning, after a reconnect, and each 5 s, in case one
+// was missed.
 // It answers [ErrNotFound] when nothing is known of the id.
 func (c *Client) Await(ctx context.Context, id, run string) (Result, error) {
 	if !tasks.ValidName(id) {
@@ -69,29 +75,28 @@ func (c *Client) Await(ctx context.Context, id, run string) (Result, error) {
 }
 
 func (c *Client) await(ctx context.Context, id, run string, heard <-chan *nats.Msg) (Result, error) {
-	check := time.NewTicker(awaitCheck)
-	defer check.Stop()
 	reconnected := c.nc.StatusChanged(nats.CONNECTED)
 	defer c.nc.RemoveStatusListener(reconnected)
-	for {
+	check := time.NewTimer(0)
+	defer check.Stop()
+	for wait := firstCheck; ; {
+		select {
+		case <-ctx.Done():
+			return Result{}, fmt.Errorf("await %s: %w", id, ctx.Err())
+		case m := <-heard:
+			e := parseEvent(stored{subject: m.Subject, header: m.Header, data: m.Data})
+			if e.Run == run && e.State.Terminal() {
+				return e.result()
+			}
+			continue
+		case <-check.C:
+		case <-reconnected:
+		}
 		if last, err := c.lastEvent(ctx, c.ns.Event("*", id), run); err == nil && last.State.Terminal() {
 			return last.result()
 		}
-		for again := false; !again; {
-			select {
-			case <-ctx.Done():
-				return Result{}, fmt.Errorf("await %s: %w", id, ctx.Err())
-			case <-check.C:
-				again = true
-			case <-reconnected:
-				again = true
-			case m := <-heard:
-				e := parseEvent(stored{subject: m.Subject, header: m.Header, data: m.Data})
-				if e.Run == run && e.State.Terminal() {
-					return e.result()
-				}
-			}
-		}
+		check.Reset(wait)
+		wait = min(4*wait, awaitCheck)
 	}
 }
 

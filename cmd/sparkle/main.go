@@ -53,6 +53,7 @@ type flags struct {
 		Show usageShow `cmd:"" aliases:"info" help:"Show the tokens and the cost of a user, by model and day."`
 	} `cmd:"" help:"Usage of language models."`
 	Demo        demo    `cmd:"" help:"Run a sample of every type in this process, without a network, and show the results."`
+	Bench       bench   `cmd:"" help:"Measure what the task layer costs beside the plain NATS client, on a server of its own; --nats-url names another."`
 	VersionLong version `cmd:"" name:"version" help:"Print what was built."`
 
 	cli.Output
