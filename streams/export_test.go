@@ -13,6 +13,10 @@ import (
 // whenever fn returns an error, as if the process died there.
 func (s *Source) Fault(fn func(step string) error) { s.fault = fn }
 
+// Fault makes cancelling fail before a step (announce, event, remove, signal,
+// clear) whenever fn returns an error, as if the process died there.
+func (c *Client) Fault(fn func(step string) error) { c.fault = fn }
+
 // NC is the client's connection.
 func (c *Client) NC() *nats.Conn { return c.nc }
 

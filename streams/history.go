@@ -44,18 +44,24 @@ func (c *Client) events(ctx context.Context, subject string) ([]Event, error) {
 }
 
 // LastEvent returns the event that says where a run stands, as the leader has
-// it. Of an ended run that is mostly the subject's last; but a later run of the
-// id may have events of its own, and a worker that was cut off may tell its part
-// after another has ended the run: a terminal event ends a run, whatever comes
-// later.
+// it: its first terminal event, or else its last. A later run of the id may have
+// events of its own, and a worker may tell its part after another has ended the
+// run, or somebody has cancelled it.
 func (c *Client) lastEvent(ctx context.Context, subject, run string) (Event, error) {
 	last, err := c.leaderLast(ctx, "EVENTS", subject)
 	if err != nil {
 		return Event{}, err
 	}
-	event := parseEvent(last)
-	if event.Run == run && event.State.Terminal() {
-		return event, nil
+	return c.lastOf(ctx, subject, run, parseEvent(last))
+}
+
+// LastOf is the same where the subject's last event was read already.
+func (c *Client) lastOf(ctx context.Context, subject, run string, event Event) (Event, error) {
+	if event.Run == run {
+		if event.cancels() {
+			return event, nil // it was stored since no other had ended the run
+		}
+		subject = c.ns.Event(event.Type, event.ID) // without a wildcard: found at once
 	}
 	events, err := c.events(ctx, subject)
 	if err != nil {
@@ -79,31 +85,42 @@ const readBatch = 500
 // Each calls fn for the stored messages of subject in order, until it returns
 // false.
 func (c *Client) each(ctx context.Context, kind, subject string, fn func(stored) bool) error {
-	next := uint64(1)
-	for {
-		batch, err := jetstreamext.GetBatch(ctx, c.js, c.ns.Stream(kind), readBatch,
-			jetstreamext.GetBatchSubject(subject), jetstreamext.GetBatchSeq(next))
+	for next := uint64(1); next > 0; {
+		batch, after, err := c.batch(ctx, kind, subject, next)
 		if err != nil {
-			return fmt.Errorf("read %s: %w", c.ns.Stream(kind), err)
+			return err
 		}
-		count := 0
-		for m, err := range batch {
-			if errors.Is(err, jetstreamext.ErrNoMessages) {
-				return nil
-			}
-			if err != nil {
-				return fmt.Errorf("read %s: %w", c.ns.Stream(kind), err)
-			}
-			count++
-			next = m.Sequence + 1
-			if !fn(fromRaw(m)) {
+		for _, s := range batch {
+			if !fn(s) {
 				return nil
 			}
 		}
-		if count < readBatch {
-			return nil
-		}
+		next = after
 	}
+	return nil
+}
+
+// Batch returns at most readBatch stored messages of subject from a sequence on,
+// and where the next batch begins, 0 for nowhere.
+func (c *Client) batch(ctx context.Context, kind, subject string, from uint64) (list []stored, next uint64, err error) {
+	batch, err := jetstreamext.GetBatch(ctx, c.js, c.ns.Stream(kind), readBatch,
+		jetstreamext.GetBatchSubject(subject), jetstreamext.GetBatchSeq(from))
+	if err != nil {
+		return nil, 0, fmt.Errorf("read %s: %w", c.ns.Stream(kind), err)
+	}
+	for m, err := range batch {
+		if errors.Is(err, jetstreamext.ErrNoMessages) {
+			return list, 0, nil
+		}
+		if err != nil {
+			return list, 0, fmt.Errorf("read %s: %w", c.ns.Stream(kind), err)
+		}
+		list = append(list, fromRaw(m))
+	}
+	if len(list) == readBatch {
+		next = list[len(list)-1].sequence + 1
+	}
+	return list, next, nil
 }
 
 // Attempts tells a run's attempts from its events. A lease that was followed by
@@ -115,9 +132,16 @@ func attempts(events []Event, run string) []Attempt {
 	}
 	var list []Attempt
 	at := map[lease]int{}
+	ended := tasks.State("")
 	for _, e := range events {
 		if e.Run != run || e.Sequence == 0 {
 			continue
+		}
+		if e.State.Terminal() && ended == "" {
+			ended = e.State
+		}
+		if e.cancels() {
+			continue // told by no lease
 		}
 		key := lease{e.Sequence, e.Delivery}
 		i, seen := at[key]
@@ -131,6 +155,13 @@ func attempts(events []Event, run string) []Attempt {
 			continue // settled; a repeat of the same event
 		}
 		list[i].fill(e)
+	}
+	// Of one that a cancellation met in the middle its worker tells more, once
+	// the handler has returned.
+	for i := range list {
+		if list[i].Outcome == "" && ended == tasks.Cancelled {
+			list[i].Outcome = ended
+		}
 	}
 	return list
 }
