@@ -64,6 +64,13 @@ func (t PauseTarget) covers(q tasks.Queue) bool {
 	return t.Type == "" && (t.Priority == "" || t.Priority == q.Priority) && (t.Pool == "" || t.Pool == q.Pool)
 }
 
+// Overlaps reports whether a queue may be covered by both targets.
+func (t PauseTarget) Overlaps(other PauseTarget) bool {
+	return t.Type == "" && other.Type == "" &&
+		(t.Priority == "" || other.Priority == "" || t.Priority == other.Priority) &&
+		(t.Pool == "" || other.Pool == "" || t.Pool == other.Pool)
+}
+
 // PauseOptions says until when, why and by whom.
 type PauseOptions struct {
 	// Until ends the pause by itself. Zero: it lasts until it is resumed.

@@ -13,23 +13,31 @@ import (
 // FarAhead is until when a consumer is paused whose pause has no end.
 const farAhead = 100 * 365 * day
 
-// PausedUntil returns until when the pauses stop a queue: the longest of those
-// that cover it, zero for none.
+// PausedUntil returns until when the pauses stop a queue; zero for not at all.
 func pausedUntil(pauses []Pause, q tasks.Queue, now time.Time) time.Time {
-	var until time.Time
-	for _, p := range pauses {
-		if !p.covers(q) || !p.lasts(now) {
+	p := covering(pauses, q)
+	switch {
+	case p == nil:
+		return time.Time{}
+	case p.Until == nil:
+		return now.Add(farAhead)
+	default:
+		return *p.Until
+	}
+}
+
+// Covering returns the pause of a queue that lasts longest, nil for none.
+func covering(pauses []Pause, q tasks.Queue) *Pause {
+	var found *Pause
+	for i, p := range pauses {
+		if !p.covers(q) || !p.lasts(time.Now()) {
 			continue
 		}
-		end := now.Add(farAhead)
-		if p.Until != nil {
-			end = *p.Until
-		}
-		if end.After(until) {
-			until = end
+		if found == nil || (found.Until != nil && (p.Until == nil || p.Until.After(*found.Until))) {
+			found = &pauses[i]
 		}
 	}
-	return until
+	return found
 }
 
 // Repause makes the consumers of the queues that t covers what the control bucket
