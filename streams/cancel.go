@@ -118,11 +118,10 @@ func (c *Client) findEnded(ctx context.Context, id, run, living string) (*doomed
 	if err != nil {
 		return nil, err
 	}
-	event := parseEvent(last)
 	if run == "" {
-		run = event.Run
+		run = header(last.header, HeaderRun)
 	}
-	event, err = c.lastOf(ctx, subject, run, event)
+	event, err := c.lastOf(ctx, subject, run, last)
 	if errors.Is(err, errNoMessage) {
 		return nil, notFound(run, living)
 	}
@@ -223,7 +222,7 @@ func (c *Client) endOf(ctx context.Context, t *doomed) (tasks.State, error) {
 		return "", err
 	}
 	t.last = last.sequence
-	event, err := c.lastOf(ctx, subject, t.run, parseEvent(last))
+	event, err := c.lastOf(ctx, subject, t.run, last)
 	switch {
 	case errors.Is(err, errNoMessage) || err == nil && !event.State.Terminal():
 		return "", nil

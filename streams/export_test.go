@@ -54,3 +54,9 @@ func (n Namespace) EventMessage(e Event) (*nats.Msg, error) { return e.message(n
 func ParseEvent(subject string, h nats.Header, data []byte, at time.Time) Event {
 	return parseEvent(stored{subject: subject, header: h, data: data, time: at})
 }
+
+// ParseCancellation reads an entry or a signal.
+func ParseCancellation(data []byte) ([]tasks.Cancellation, error) { return parseCancellation(data) }
+
+// ParsePause reads an entry.
+func ParsePause(key string, value []byte) (Pause, error) { return parsePause(key, value) }

@@ -52,32 +52,59 @@ func (c *Client) lastEvent(ctx context.Context, subject, run string) (Event, err
 	if err != nil {
 		return Event{}, err
 	}
-	return c.lastOf(ctx, subject, run, parseEvent(last))
+	return c.lastOf(ctx, subject, run, last)
 }
 
 // LastOf is the same where the subject's last event was read already.
-func (c *Client) lastOf(ctx context.Context, subject, run string, event Event) (Event, error) {
+func (c *Client) lastOf(ctx context.Context, subject, run string, last stored) (Event, error) {
+	event := parseEvent(last)
 	if event.Run == run {
 		if event.cancels() {
 			return event, nil // it was stored since no other had ended the run
 		}
-		subject = c.ns.Event(event.Type, event.ID) // without a wildcard: found at once
+		subject = last.subject // without a wildcard: found at once
 	}
-	events, err := c.events(ctx, subject)
-	if err != nil {
-		return Event{}, err
-	}
-	// The list may be a replica's; what the leader said comes last.
 	found := Event{}
-	for _, e := range append(events, event) {
-		if e.Run == run && !found.State.Terminal() {
+	take := func(e Event) bool {
+		if e.Run == run {
 			found = e
 		}
+		return !found.State.Terminal()
 	}
-	if found.Run != run {
-		return Event{}, errNoMessage
+	read, err := c.walk(ctx, subject, last.sequence, take)
+	if err == nil && !read && !found.State.Terminal() {
+		// The list may be a replica's; what the leader said comes last.
+		err = c.each(ctx, "EVENTS", subject, func(s stored) bool { return take(parseEvent(s)) })
+		if err == nil && !found.State.Terminal() {
+			take(event)
+		}
 	}
-	return found, nil
+	if err == nil && found.Run != run {
+		err = errNoMessage
+	}
+	return found, err
+}
+
+const walkSteps = 8 // cost less than reading a batch
+
+// Walk calls fn for the events of subject up to a sequence, as the leader has
+// them, until fn returns false. It reports false where there are too many.
+func (c *Client) walk(ctx context.Context, subject string, last uint64, fn func(Event) bool) (bool, error) {
+	next := uint64(1)
+	for range walkSteps {
+		s, err := c.leaderNext(ctx, "EVENTS", subject, next)
+		if errors.Is(err, errNoMessage) {
+			return true, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		if !fn(parseEvent(s)) || s.sequence >= last {
+			return true, nil
+		}
+		next = s.sequence + 1
+	}
+	return false, nil
 }
 
 const readBatch = 500
