@@ -159,9 +159,9 @@ type deliveries struct {
 
 // Delivered reports whether a worker may have been given a message.
 func (d *deliveries) delivered(ctx context.Context, s stored) (bool, error) {
-	a, err := d.client.ns.parse(s.subject)
-	if err != nil || a.place != "ready" {
-		return false, nil // nobody can be given what names no task, or is scheduled
+	a, _ := d.client.ns.parse(s.subject) // nobody works on what names no task
+	if a.place != "ready" {
+		return false, nil
 	}
 	q := tasks.Queue{Priority: tasks.Priority(a.priority), Pool: a.pool}
 	if _, known := d.upTo[q]; !known {

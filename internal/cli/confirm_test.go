@@ -9,11 +9,14 @@ import (
 )
 
 func TestAConfirmationWantsTheWord(t *testing.T) {
-	for typed, ok := range map[string]bool{"low-main\n": true, " low-main \n": true, "low-main": true, "yes\n": false, "\n": false, "": false} {
+	for _, row := range []struct {
+		typed string
+		ok    bool
+	}{{"low-main\n", true}, {" low-main \n", true}, {"low-main", true}, {"yes\n", false}, {"\n", false}, {"", false}} {
 		var out bytes.Buffer
-		err := cli.Ask(strings.NewReader(typed), &out, "purge \x1b[31m3 tasks", "low-main")
-		if (err == nil) != ok {
-			t.Errorf("typed %q: %v, want confirmed: %v", typed, err, ok)
+		err := cli.Ask(strings.NewReader(row.typed), &out, "purge \x1b[31m3 tasks", "low-main")
+		if (err == nil) != row.ok {
+			t.Errorf("typed %q: %v, want confirmed: %v", row.typed, err, row.ok)
 		}
 		if got := out.String(); got != "purge 3 tasks. Type low-main to go on: " {
 			t.Errorf("asked %q", got)
