@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"sync"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -70,7 +69,7 @@ func (c *Client) findRun(ctx context.Context, id string, o tasks.CancelOptions) 
 	}
 	found, err := c.standing(ctx, c.ns.Anywhere(id))
 	if err != nil {
-		return nil, err
+		return nil, c.missing(err)
 	}
 	t := &doomed{}
 	living := ""
@@ -144,7 +143,7 @@ func notFound(run, living string) error {
 func (c *Client) cancel(ctx context.Context, list []*doomed, o tasks.CancelOptions) error {
 	ctx, stop := context.WithTimeout(ctx, cancelTry)
 	defer stop()
-	if err := each(list, func(t *doomed) error { return c.foresee(ctx, t) }); err != nil {
+	if err := together(list, func(t *doomed) error { return c.foresee(ctx, t) }); err != nil {
 		return err
 	}
 	list = slices.DeleteFunc(slices.Clone(list), func(t *doomed) bool { return t.ended != nil })
@@ -164,7 +163,7 @@ func (c *Client) cancel(ctx context.Context, list []*doomed, o tasks.CancelOptio
 	if err := c.step("event"); err != nil {
 		return err
 	}
-	if err := each(list, func(t *doomed) error { return c.endRun(ctx, t, o) }); err != nil {
+	if err := together(list, func(t *doomed) error { return c.endRun(ctx, t, o) }); err != nil {
 		return err
 	}
 	return c.clear(ctx, list, body)
@@ -252,33 +251,4 @@ func (c *Client) step(name string) error {
 		return nil
 	}
 	return c.fault(name)
-}
-
-const atATime = 32 // requests on their way
-
-// Each calls fn for the items, atATime of them at once, and returns an error of
-// one that failed.
-func each[T any](items []T, fn func(T) error) error {
-	var running sync.WaitGroup
-	slots := make(chan struct{}, atATime)
-	failed := make(chan error, 1)
-	for _, item := range items {
-		slots <- struct{}{}
-		running.Go(func() {
-			defer func() { <-slots }()
-			if err := fn(item); err != nil {
-				select {
-				case failed <- err:
-				default:
-				}
-			}
-		})
-	}
-	running.Wait()
-	select {
-	case err := <-failed:
-		return err
-	default:
-		return nil
-	}
 }

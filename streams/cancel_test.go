@@ -348,3 +348,53 @@ func (deaf) Control(ctx context.Context, _ *tasks.Worker, ready func()) error {
 	<-ctx.Done()
 	return nil
 }
+
+// A worker stores its outcome at the moment of the cancellation: whoever is first
+// has ended the run, for every reader.
+func TestTheFirstEndOfARunWins(t *testing.T) {
+	t.Parallel()
+	for step, want := range map[string]tasks.State{"event": tasks.Cancelled, "follow": tasks.Succeeded} {
+		t.Run("held before "+step, func(t *testing.T) {
+			t.Parallel()
+			h := newHarness(t, streams.Topology{})
+			source := h.source()
+			reached, goOn := make(chan struct{}), make(chan struct{})
+			source.Fault(func(at string) error {
+				if at == step {
+					close(reached)
+					<-goOn
+				}
+				return nil
+			})
+			var r tasks.Registry
+			tasks.Handle(&r, tasks.Type[number, number]{Name: "long"}, func(_ context.Context, in number) (number, error) { return in, nil })
+			h.work(&r, source)
+			receipt := h.publish(long("id"))
+			<-reached
+			cancelled := make(chan error, 1)
+			go func() {
+				_, err := h.Client.Cancel(h.ctx, "id", tasks.CancelOptions{})
+				cancelled <- err
+			}()
+			h.until("the run has ended", func() bool { return h.states("id") != "" })
+			close(goOn)
+			err := <-cancelled
+			ended := (*tasks.EndedError)(nil)
+			if won := err == nil; won != (want == tasks.Cancelled) || (!won && (!errors.As(err, &ended) || ended.State != want)) {
+				t.Errorf("Cancel = %v, want that the run is %s", err, want)
+			}
+			h.drained()
+			if result := h.ended("id", receipt.Run); result.State != want {
+				t.Errorf("Await = %+v, want %s", result, want)
+			}
+			info, err := h.Client.Task(h.ctx, "id")
+			list, listErr := h.Client.Tasks(h.ctx, streams.ListFilter{})
+			if err != nil || listErr != nil || info.State != want || len(list) != 1 || list[0].State != want {
+				t.Errorf("Task = %+v, Tasks = %+v (%v, %v), want %s", info, list, err, listErr, want)
+			}
+			if len(info.Attempts) != 1 || info.Attempts[0].Outcome != tasks.Succeeded {
+				t.Errorf("attempts = %+v, want the one that succeeded", info.Attempts)
+			}
+		})
+	}
+}

@@ -55,7 +55,7 @@ type removal struct {
 // RemoveAll returns the runs of which a message was not found any more.
 func (c *Client) removeAll(ctx context.Context, list []removal) (map[*doomed]bool, error) {
 	gone := make(chan *doomed, len(list))
-	err := each(list, func(r removal) error {
+	err := together(list, func(r removal) error {
 		found, err := c.remove(ctx, r.sequence)
 		if err == nil && !found {
 			gone <- r.of
@@ -93,7 +93,7 @@ func (c *Client) clearDelivered(ctx context.Context, list []*doomed, delivered m
 	if err := c.step("clear"); err != nil {
 		return err
 	}
-	return each(given, func(t *doomed) error {
+	return together(given, func(t *doomed) error {
 		t.holder = held[t.key()]
 		if t.holder.worker != "" && !t.holder.settling {
 			return nil

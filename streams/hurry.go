@@ -80,7 +80,7 @@ func (c *Client) hurryParked(ctx context.Context, typ string) (int, error) {
 		if err != nil {
 			return total, err
 		}
-		err = each(batch, func(s stored) error {
+		err = together(batch, func(s stored) error {
 			if header(s.header, HeaderParked) != string(tasks.ReasonPaused) {
 				return nil
 			}

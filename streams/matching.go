@@ -87,7 +87,7 @@ func (c *Client) matching(ctx context.Context, batch []stored, last uint64, f Li
 	for i := range places {
 		places[i] = i
 	}
-	err := each(places, func(i int) (err error) {
+	err := together(places, func(i int) (err error) {
 		taken[i], err = c.matches(ctx, batch[i], f)
 		return err
 	})

@@ -147,6 +147,7 @@ func TestAPauseEndsByItself(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, shortLease)
 	var runs atomic.Int64
+	h.pause(streams.PauseTarget{Priority: tasks.Default}, streams.PauseOptions{}) // which the next one replaces
 	h.pause(streams.PauseTarget{Priority: tasks.Default}, streams.PauseOptions{Until: time.Now().Add(1500 * time.Millisecond)})
 	h.work(pausable(&runs), h.source())
 	receipt := h.publish(task("a", "one"))
