@@ -14,7 +14,7 @@ import (
 
 // ErrNotFound says that nothing is known of a task: it never was, or its events
 // are older than they are kept.
-var ErrNotFound = errors.New("task not found")
+var ErrNotFound = tasks.ErrNotFound
 
 // A Result is how a run ended.
 type Result struct {
@@ -26,6 +26,8 @@ type Result struct {
 	Result  json.RawMessage `json:"result,omitempty"`
 	Reason  tasks.Reason    `json:"reason,omitempty"`
 	Error   string          `json:"error,omitempty"`
+	By      string          `json:"by,omitempty"`   // who cancelled it
+	Note    string          `json:"note,omitempty"` // why it was cancelled
 	Took    time.Duration   `json:"took_ns"`
 }
 
@@ -36,6 +38,12 @@ func (e *FailedError) Error() string {
 	text := fmt.Sprintf("task %s is %s", e.ID, e.State)
 	if e.Reason != "" {
 		text += " (" + string(e.Reason) + ")"
+	}
+	if e.By != "" {
+		text += " by " + e.By
+	}
+	if e.Note != "" {
+		text += ": " + e.Note
 	}
 	if e.Result.Error != "" {
 		text += ": " + e.Result.Error
@@ -120,7 +128,10 @@ func (c *Client) currentRun(ctx context.Context, id string) (string, error) {
 func (e Event) result() (Result, error) {
 	r := Result{
 		ID: e.ID, Run: e.Run, Type: e.Type, State: e.State, Attempt: e.Attempt,
-		Result: e.Result, Reason: e.Reason, Error: e.Detail.Error,
+		Result: e.Result, Reason: e.Reason, Error: e.Detail.Error, By: e.By,
+	}
+	if e.State == tasks.Cancelled {
+		r.Note = e.Detail.Note
 	}
 	if !e.Started.IsZero() && !e.Ended.IsZero() {
 		r.Took = e.Ended.Sub(e.Started)
