@@ -52,14 +52,10 @@ func (e envelope) header() nats.Header {
 	if e.Timeout > 0 {
 		h.set(HeaderTimeout, e.Timeout.String())
 	}
-	if h.count == 0 && len(e.Headers) == 0 {
-		return nil // a message without headers costs everybody less
-	}
-	built := h.build()
 	for name, value := range e.Headers {
-		built[name] = []string{value}
+		h.set(name, value)
 	}
-	return built
+	return h.built // nil where there is nothing to say
 }
 
 // Guard makes the server refuse m unless the last message of the id, wherever it

@@ -73,7 +73,7 @@ func (e *Event) message(n Namespace) (*nats.Msg, error) {
 	h.time(HeaderAt, e.At)
 	h.set(HeaderReason, string(e.Reason))
 	h.set(HeaderBy, e.By)
-	m.Header = h.build()
+	m.Header = h.built
 	if e.State == tasks.Succeeded {
 		m.Data = e.Result
 		return m, nil

@@ -37,47 +37,37 @@ const (
 	HeaderError   = "Sparkle-Error"
 )
 
-// MaxSet is how many headers of ours a message has at most.
-const maxSet = 24
-
-// Headers gathers the headers of one message. What is empty is left out. They
-// are many and every task pays for them, so that their values share what memory
-// they need.
+// Headers gathers the headers of one message. What is empty is left out, and
+// their values share one piece of memory, since every task pays for them.
 type headers struct {
-	names  [maxSet]string
-	values [maxSet]string
-	count  int
+	built  nats.Header
+	values []string
 }
+
+// ManyHeaders is as many as most messages have of ours.
+const manyHeaders = 12
 
 func (h *headers) set(name, value string) {
 	if value == "" {
 		return
 	}
-	h.names[h.count], h.values[h.count] = name, value
-	h.count++
+	if h.built == nil {
+		h.built, h.values = make(nats.Header, 8), make([]string, 0, manyHeaders)
+	}
+	n := len(h.values)
+	h.values = append(h.values, value)
+	h.built[name] = h.values[n : n+1 : n+1]
 }
 
 // Number sets a number from a least value on, so that defaults cost no header.
 func (h *headers) number(name string, n, least uint64) {
-	if n < least {
-		return
+	if n >= least {
+		h.set(name, strconv.FormatUint(n, 10))
 	}
-	h.set(name, strconv.FormatUint(n, 10))
 }
 
 func (h *headers) time(name string, t time.Time) {
 	if !t.IsZero() {
 		h.set(name, formatTime(t))
 	}
-}
-
-// Build returns the headers as a map, beside which others may be set.
-func (h *headers) build() nats.Header {
-	built := make(nats.Header, h.count)
-	values := make([]string, h.count)
-	copy(values, h.values[:])
-	for i, name := range h.names[:h.count] {
-		built[name] = values[i : i+1 : i+1]
-	}
-	return built
 }

@@ -23,11 +23,10 @@ type journal struct {
 	writing bool
 }
 
-// A group is events that are stored together.
+// A group is events that are stored together, and whom to tell of each.
 type group struct {
 	messages []*nats.Msg
-	settled  chan struct{} // closed when each is stored or refused
-	errors   []error       // why one was not stored; nil when all were
+	told     []func(error)
 }
 
 const (
@@ -38,25 +37,28 @@ const (
 // Add stores m and returns when the server has it. An error means that it may
 // have been stored all the same; to store it again does no harm.
 func (j *journal) add(ctx context.Context, m *nats.Msg) error {
-	j.mu.Lock()
-	if j.next == nil {
-		j.next = &group{settled: make(chan struct{})}
+	stored := make(chan error, 1)
+	j.put(m, func(err error) { stored <- err })
+	select {
+	case err := <-stored:
+		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
-	own, place := j.next, len(j.next.messages)
-	own.messages = append(own.messages, m)
+}
+
+// Put lets m be stored and tells the caller, on another goroutine, when it is.
+func (j *journal) put(m *nats.Msg, tell func(error)) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.next == nil {
+		j.next = new(group)
+	}
+	j.next.messages = append(j.next.messages, m)
+	j.next.told = append(j.next.told, tell)
 	if !j.writing {
 		j.writing = true
 		go j.write()
-	}
-	j.mu.Unlock()
-	select {
-	case <-own.settled:
-		if own.errors != nil {
-			return own.errors[place]
-		}
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
 	}
 }
 
@@ -64,10 +66,21 @@ func (j *journal) add(ctx context.Context, m *nats.Msg) error {
 // by one, so that nobody is refused for another's sake.
 func (j *journal) write() {
 	for g := j.take(); g != nil; g = j.take() {
+		var failed []error
 		if len(g.messages) <= fewEvents || j.storeAll(g.messages) != nil {
-			g.errors = j.storeEach(g.messages)
+			failed = j.storeEach(g.messages)
 		}
-		close(g.settled)
+		go g.tell(failed)
+	}
+}
+
+func (g *group) tell(failed []error) {
+	for i, tell := range g.told {
+		if failed != nil {
+			tell(failed[i])
+		} else {
+			tell(nil)
+		}
 	}
 }
 

@@ -81,6 +81,24 @@ func (l *lease) Settle(ctx context.Context, o tasks.Outcome) error {
 	return l.ack()
 }
 
+// Succeed implements [tasks.Lease]: the event is stored with those of other
+// leases, and who stores them sends the acknowledgement.
+func (l *lease) Succeed(ctx context.Context, o tasks.Outcome, then func(error)) {
+	settle := func() { then(l.Settle(ctx, o)) }
+	m, err := l.event(&o).message(l.source.ns)
+	if err != nil || l.source.fault != nil || !l.source.nc.IsConnected() {
+		go settle()
+		return
+	}
+	l.source.journal.put(m, func(err error) {
+		if err != nil {
+			go settle()
+			return
+		}
+		then(l.ack())
+	})
+}
+
 // Worn reports that half of the deliveries that the server grants a message are
 // used up. Handed back, such a task is published anew instead of returned to its
 // place in line, for the server must not give up a task that nobody lost.

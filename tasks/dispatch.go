@@ -5,11 +5,12 @@ import (
 	"time"
 )
 
-// Accept takes a delivery into its flow.
-func (w *Worker) accept(base context.Context, f *flow, d *Delivery) {
+// Accept takes a delivery into its flow. Settling is bounded by base; running is
+// ended by the worker alone, so that its context has no parent to be found by.
+func (w *Worker) accept(base, running context.Context, f *flow, d *Delivery) {
 	now := time.Now()
 	a := &attempt{Delivery: d, worker: w, flow: f, base: base, extended: now, confirmed: now}
-	ctx, cancel := context.WithCancelCause(base)
+	ctx, cancel := context.WithCancelCause(running)
 	a.ctx, a.cancel = context.WithValue(ctx, deliveryKey{}, a), cancel
 	w.mu.Lock()
 	w.held[a] = struct{}{}
@@ -20,32 +21,49 @@ func (w *Worker) accept(base context.Context, f *flow, d *Delivery) {
 		w.cancelled.met(Stopped{ID: d.ID, Run: d.Run})
 	case !drained:
 		f.push(a)
+		w.startAll(now)
 	}
 	w.mu.Unlock()
 	switch {
 	case a.cancellation != nil:
 		go w.endUnstarted(a, Outcome{State: Cancelled})
-		return
 	case drained:
 		go w.handBack(a)
-		return
 	}
-	w.dispatch()
 }
 
 // Dispatch starts what the free slots can take, then lets more come.
 func (w *Worker) dispatch() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.startAll(time.Now())
+}
+
+func (w *Worker) startAll(now time.Time) { w.goWork(w.startFirst(now)) }
+
+func (w *Worker) goWork(a *attempt) {
+	if a != nil {
+		go w.work(a)
+	}
+}
+
+// StartFirst gives the free slots to what waits and lets more come. The first
+// attempt is the caller's to work on, each other has a goroutine of its own.
+func (w *Worker) startFirst(now time.Time) (first *attempt) {
 	if w.stopping {
-		return
+		return nil
 	}
 	for a := w.next(); a != nil; a = w.next() {
 		w.running[a] = struct{}{}
-		a.started = time.Now()
-		go w.run(a)
+		a.started = now
+		if first == nil {
+			first = a
+		} else {
+			go w.work(a)
+		}
 	}
-	w.ask()
+	w.ask(now)
+	return first
 }
 
 // Next returns the attempt that the next free slot starts, nil when there is
@@ -97,8 +115,7 @@ func (w *Worker) readyFlow(p Priority) int {
 
 // Ask lets more tasks come to each flow: its prefetch and its share of the free
 // slots, so that an idle worker takes a burst at once.
-func (w *Worker) ask() {
-	now := time.Now()
+func (w *Worker) ask(now time.Time) {
 	free := max(w.slots-len(w.running), 0)
 	if w.alone != nil || w.settling >= maxSettling {
 		return
@@ -113,35 +130,50 @@ func (w *Worker) ask() {
 	}
 }
 
-// Run takes an attempt from its start to its settled end.
-func (w *Worker) run(a *attempt) {
-	var o Outcome
-	settle, returned := false, false
-	// Deferred, for a handler that ends its goroutine must not keep the slot.
-	defer func() {
-		if !a.taken.CompareAndSwap(false, true) {
-			w.unstuck() // settled without us
-			return
-		}
-		w.freeSlot(a)
-		if !returned {
-			o, settle = a.decide(w.types[a.Type].Retry, nil, errGoexit, context.Cause(a.ctx))
-		}
-		w.conclude(a, o, settle)
-	}()
-	o, settle = a.execute(a.ctx)
-	returned = true
+// Work runs attempts in one slot, one after the other, as long as there are any.
+func (w *Worker) work(a *attempt) {
+	for a != nil {
+		a = w.run(a)
+	}
 }
 
-// Conclude settles an attempt that has left its slot.
+// Run takes an attempt from its start to its end, lets it be settled, and returns
+// the one that has its slot now.
+func (w *Worker) run(a *attempt) (next *attempt) {
+	returned := false
+	// A handler that ends its goroutine must not keep the slot.
+	defer func() {
+		if returned {
+			return
+		}
+		if a.taken.CompareAndSwap(false, true) {
+			w.goWork(w.freeSlot(a))
+			o, settle := a.decide(w.types[a.Type].Retry, nil, errGoexit, context.Cause(a.ctx))
+			w.conclude(a, o, settle)
+		} else {
+			w.unstuck()
+		}
+	}()
+	o, settle := a.execute(a.ctx)
+	returned = true
+	if !a.taken.CompareAndSwap(false, true) {
+		w.unstuck() // settled without us, and the slot is another's
+		return nil
+	}
+	next = w.freeSlot(a)
+	w.conclude(a, o, settle)
+	return next
+}
+
+// Conclude lets an attempt be settled that has left its slot.
 func (w *Worker) conclude(a *attempt, o Outcome, settle bool) {
 	a.report.close()
+	a.cancel(nil)
 	if settle {
 		w.settle(a, w.revise(a, o))
 	} else {
 		w.lost(a)
 	}
-	a.cancel(nil)
 }
 
 // Began remembers the context that the handler got, whose cause the keeper reads.
@@ -152,8 +184,9 @@ func (w *Worker) began(ctx context.Context, a *attempt) {
 	a.ctx, a.called = ctx, true
 }
 
-// FreeSlot gives the slot to the next task while a's outcome is being stored.
-func (w *Worker) freeSlot(a *attempt) {
+// FreeSlot ends a's use of its slot, while its outcome is being stored, and
+// returns the attempt that has the slot now, nil when none does.
+func (w *Worker) freeSlot(a *attempt) (next *attempt) {
 	now := time.Now()
 	w.mu.Lock()
 	delete(w.running, a)
@@ -162,9 +195,10 @@ func (w *Worker) freeSlot(a *attempt) {
 	}
 	w.settling++
 	a.flow.measured(now.Sub(a.started), now)
+	next = w.startFirst(now)
 	w.mu.Unlock()
 	w.signal()
-	w.dispatch()
+	return next
 }
 
 // Release forgets a settled attempt.

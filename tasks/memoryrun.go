@@ -169,3 +169,8 @@ func (l *memoryLease) Settle(ctx context.Context, o Outcome) error {
 	}
 	return nil
 }
+
+// Succeed implements [Lease].
+func (l *memoryLease) Succeed(ctx context.Context, o Outcome, then func(error)) {
+	then(l.Settle(ctx, o))
+}

@@ -1,6 +1,8 @@
 package tasks
 
 import (
+	"sync"
+
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -78,17 +80,45 @@ func (w *Worker) typeLabel(a *attempt) string {
 	return "unknown"
 }
 
+// A series is what is counted of each attempt of one type and priority; to look
+// the labels up each time would cost more than the counting.
+type series struct {
+	starts    prometheus.Counter
+	wait      prometheus.Observer
+	succeeded prometheus.Observer
+}
+
+// SeriesOf returns a type's series, which are made when they are first used, so
+// that what never ran is not shown.
+func (m *metrics) seriesOf(label string) map[Priority]func() *series {
+	all := map[Priority]func() *series{}
+	for _, p := range Priorities() {
+		all[p] = sync.OnceValue(func() *series {
+			return &series{
+				m.starts.WithLabelValues(label, string(p)), m.wait.WithLabelValues(label, string(p)),
+				m.duration.WithLabelValues(label, string(p), string(Succeeded)),
+			}
+		})
+	}
+	return all
+}
+
 func (m *metrics) started(a *attempt) {
-	label := a.worker.typeLabel(a)
-	m.starts.WithLabelValues(label, string(a.Priority)).Inc()
+	s := a.worker.types[a.Type].series[a.Priority]()
+	s.starts.Inc()
 	if !a.Ready.IsZero() {
-		m.wait.WithLabelValues(label, string(a.Priority)).Observe(max(a.started.Sub(a.Ready).Seconds(), 0))
+		s.wait.Observe(max(a.started.Sub(a.Ready).Seconds(), 0))
 	}
 }
 
-func (m *metrics) settled(a *attempt, o Outcome) {
+func (m *metrics) settled(a *attempt, o *Outcome) {
+	kind := a.worker.types[a.Type]
+	if kind != nil && o.State == Succeeded {
+		kind.series[a.Priority]().succeeded.Observe(o.Ended.Sub(o.Started).Seconds())
+		return
+	}
 	label := a.worker.typeLabel(a)
-	if o.Error != "" && o.State != Cancelled {
+	if o.Error != "" {
 		m.failures.WithLabelValues(label, string(a.Priority), string(o.State)).Inc()
 	}
 	if !o.Started.IsZero() {

@@ -30,7 +30,8 @@ type Registry struct {
 type registered struct {
 	Definition
 	check   func(json.RawMessage) error
-	handler Handler // nil: known, not handled here
+	read    func(json.RawMessage) (any, error) // checks too
+	handler Handler                            // nil: known, not handled here
 }
 
 // Handle registers the handler of a type. Like http.Handle it panics on a
@@ -64,7 +65,8 @@ func add[In, Out any](r *Registry, t Type[In, Out], handler Handler) {
 		_, err = t.decode(payload)
 		return err
 	}
-	r.types[t.Name] = registered{Definition: definition, check: check, handler: handler}
+	read := func(payload json.RawMessage) (any, error) { return t.read(definition.Schema, payload) }
+	r.types[t.Name] = registered{definition, check, read, handler}
 }
 
 // Use wraps every handler in m; the first one given is the outermost. Recovery
@@ -105,7 +107,7 @@ func (r *Registry) Check(t Task) error {
 }
 
 // Handler returns the wrapped handler of a type, nil where there is none. The
-// schema is checked before any middleware runs.
+// payload is checked before any middleware runs.
 func (r *Registry) handler(name string) (Handler, Definition) {
 	found, ok := r.types[name]
 	if !ok || found.handler == nil {
@@ -115,11 +117,12 @@ func (r *Registry) handler(name string) (Handler, Definition) {
 	for _, m := range slices.Backward(r.use) {
 		wrapped = m(wrapped)
 	}
-	schema := found.Schema
 	return func(ctx context.Context, d *Delivery) (json.RawMessage, error) {
-		if err := schema.Check(d.Payload); err != nil {
+		input, err := found.read(d.Payload)
+		if err != nil {
 			return nil, unfit(err)
 		}
+		d.input = input
 		return wrapped(ctx, d)
 	}, found.Definition
 }

@@ -7,15 +7,23 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// Settle stores what became of an attempt and writes its log line. The lease is
-// kept meanwhile.
+// Settle lets be stored what became of an attempt, and returns at once. The lease
+// is kept meanwhile.
 func (w *Worker) settle(a *attempt, o Outcome) {
-	defer w.release(a)
 	o.Worker, o.Ended = w.options.Name, time.Now()
 	if a.called {
 		o.Started = a.started
 	}
-	err := a.Lease.Settle(a.base, o)
+	if o.State == Succeeded {
+		a.Lease.Succeed(a.base, o, func(err error) { w.stored(a, &o, err) })
+		return
+	}
+	go func() { w.stored(a, &o, a.Lease.Settle(a.base, o)) }()
+}
+
+// Stored counts and logs what was settled.
+func (w *Worker) stored(a *attempt, o *Outcome, err error) {
+	defer w.release(a)
 	if err != nil {
 		w.options.Log.Error().Str("task", a.ID).Str("type", a.Type).Int("attempt", a.Attempt).
 			Str("outcome", string(o.State)).Err(err).Msg("not settled")
@@ -25,7 +33,7 @@ func (w *Worker) settle(a *attempt, o Outcome) {
 	w.logSettled(a, o)
 }
 
-func (w *Worker) logSettled(a *attempt, o Outcome) {
+func (w *Worker) logSettled(a *attempt, o *Outcome) {
 	word, level := outcomeWord(o.State)
 	line := w.options.Log.WithLevel(level)
 	if !line.Enabled() {

@@ -46,6 +46,8 @@ type Delivery struct {
 	Ready time.Time
 	// Lease is the worker's hold on the task.
 	Lease Lease
+
+	input any // the decoded payload, once it has been checked
 }
 
 // A Lease is a worker's hold on a delivered task. Exactly one Settle ends it; a
@@ -64,6 +66,10 @@ type Lease interface {
 	// error means that the task will be delivered again. The slot is free
 	// meanwhile.
 	Settle(ctx context.Context, o Outcome) error
+	// Succeed is Settle of an outcome that nothing follows, state succeeded,
+	// for whom a goroutine that waits is too dear: it does not block, and calls
+	// then once with Settle's answer, on this goroutine or another.
+	Succeed(ctx context.Context, o Outcome, then func(error))
 }
 
 // A Report says that an attempt runs.

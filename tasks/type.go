@@ -108,25 +108,42 @@ func validate[In any](in *In) error {
 	return nil
 }
 
-// Decode reads a payload that has passed the schema into In.
-func (t Type[In, Out]) decode(payload json.RawMessage) (In, error) {
-	var in In
-	if len(payload) > 0 {
-		if err := json.Unmarshal(payload, &in); err != nil {
-			return in, undecodable(err)
-		}
+// Read checks a payload and decodes it. What fits, as nearly all do, is parsed
+// once; where something does not, the schema says what.
+func (t Type[In, Out]) read(schema *Schema, payload json.RawMessage) (*In, error) {
+	in := new(In)
+	if len(payload) <= MaxPayload && isTame(payload) && json.Unmarshal(payload, in) == nil && schema.shape.fits(payload) {
+		return in, validate(in)
 	}
-	return in, validate(&in)
+	if err := schema.Check(payload); err != nil {
+		return nil, err
+	}
+	return t.decode(payload)
 }
 
-// Handler turns a typed function into a [Handler]; its input has been checked.
+// Decode decodes a payload that has passed the schema.
+func (t Type[In, Out]) decode(payload json.RawMessage) (*In, error) {
+	in := new(In)
+	if len(payload) > 0 {
+		if err := json.Unmarshal(payload, in); err != nil {
+			return nil, undecodable(err)
+		}
+	}
+	return in, validate(in)
+}
+
+// Handler turns a typed function into a [Handler] of deliveries whose payload the
+// registry has read.
 func (t Type[In, Out]) handler(fn func(context.Context, In) (Out, error)) Handler {
 	return func(ctx context.Context, d *Delivery) (json.RawMessage, error) {
-		in, err := t.decode(d.Payload)
-		if err != nil {
-			return nil, unfit(err)
+		in, read := d.input.(*In)
+		if !read {
+			var err error
+			if in, err = t.decode(d.Payload); err != nil {
+				return nil, unfit(err)
+			}
 		}
-		out, err := fn(ctx, in)
+		out, err := fn(ctx, *in)
 		if err != nil {
 			return nil, err
 		}

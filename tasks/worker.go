@@ -65,7 +65,7 @@ type WorkerOptions struct {
 // A Worker runs the tasks of a [Source] with the handlers of a [Registry].
 type Worker struct {
 	options WorkerOptions
-	types   map[string]runnable
+	types   map[string]*runnable
 	metrics *metrics
 
 	mu       sync.Mutex
@@ -89,10 +89,11 @@ type Worker struct {
 	ended  chan struct{} // closed when Run returns
 }
 
-// A runnable is a type with its wrapped handler.
+// A runnable is a type with its wrapped handler and its metrics.
 type runnable struct {
 	Definition
 	handler Handler
+	series  map[Priority]func() *series
 }
 
 const (
@@ -111,14 +112,9 @@ func NewWorker(o WorkerOptions) (*Worker, error) {
 	}
 	w := &Worker{
 		options: o, slots: o.Concurrency, wheel: newWheel(o.Weights),
-		types: map[string]runnable{},
+		types: map[string]*runnable{},
 		held:  map[*attempt]struct{}{}, running: map[*attempt]struct{}{},
 		changed: make(chan struct{}, 1), orders: make(chan order), spent: make(chan error, 1), ended: make(chan struct{}),
-	}
-	for _, known := range o.Registry.Types() {
-		if handler, definition := o.Registry.handler(known.Name); handler != nil {
-			w.types[known.Name] = runnable{definition, handler}
-		}
 	}
 	for _, priority := range Priorities() {
 		for i, pool := range o.Pools {
@@ -130,6 +126,11 @@ func NewWorker(o WorkerOptions) (*Worker, error) {
 	var err error
 	if w.metrics, err = newMetrics(o.Metrics, w); err != nil {
 		return nil, fmt.Errorf("new worker: register metrics: %w", err)
+	}
+	for _, known := range o.Registry.Types() {
+		if handler, definition := o.Registry.handler(known.Name); handler != nil {
+			w.types[known.Name] = &runnable{definition, handler, w.metrics.seriesOf(known.Name)}
+		}
 	}
 	return w, nil
 }
@@ -238,8 +239,9 @@ func (w *Worker) open(ctx context.Context) error {
 	w.mu.Lock()
 	flows := slices.DeleteFunc(slices.Clone(w.flows), func(f *flow) bool { return f.tap != nil })
 	w.mu.Unlock()
+	running := context.WithoutCancel(ctx)
 	for _, f := range flows {
-		tap, err := w.options.Source.Open(ctx, f.queue, func(d *Delivery) { w.accept(ctx, f, d) })
+		tap, err := w.options.Source.Open(ctx, f.queue, func(d *Delivery) { w.accept(ctx, running, f, d) })
 		if err != nil {
 			return fmt.Errorf("open queue %s: %w", f.queue, err)
 		}

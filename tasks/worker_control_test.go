@@ -113,21 +113,25 @@ func TestDrainingHandsBackTheSuspectThatWaits(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := &rig{T: t, memory: tasks.NewMemory(tasks.MemoryOptions{})}
-		r.publish(tasks.Task{ID: "suspect", Priority: tasks.Low})
-		r.abandon(tasks.Low, 2)
 		r.publish(tasks.Task{ID: "long"})
 		r.start(tasks.WorkerOptions{Registry: handling(tasks.Type[note, note]{}, func(ctx context.Context) error {
-			return pause(ctx, time.Minute)
+			return pause(ctx, 2*time.Minute)
 		})})
-		if err := r.worker.Drain(t.Context()); err != nil {
-			t.Errorf("Drain() = %v, want nil", err)
+		order := func(name string, do func(context.Context) error) {
+			passes(time.Second)
+			if err := do(t.Context()); err != nil {
+				t.Errorf("%s() = %v, want nil", name, err)
+			}
 		}
-		passes(2 * time.Minute)
+		order("Drain", r.worker.Drain)
+		r.publish(tasks.Task{ID: "suspect", Priority: tasks.Low})
+		r.abandon(tasks.Low, 2)
+		order("Resume", r.worker.Resume) // the suspect comes and waits for the long one's end
+		order("Drain", r.worker.Drain)
+		passes(3 * time.Minute)
 		r.wantHistory("suspect", "returned/1")
-		if err := r.worker.Resume(t.Context()); err != nil {
-			t.Errorf("Resume() = %v, want nil", err)
-		}
-		passes(2 * time.Minute)
+		order("Resume", r.worker.Resume)
+		passes(3 * time.Minute)
 		r.wantHistory("suspect", "returned/1 succeeded/1")
 	})
 }
