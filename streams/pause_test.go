@@ -112,7 +112,7 @@ func TestAConsumerMadeAnewIsPausedAgain(t *testing.T) {
 	}
 	h.until("the consumer is there again, paused", func() bool { return h.paused() == "default-main" })
 	h.pause(streams.PauseTarget{Pool: "gpu"}, streams.PauseOptions{}) // that has no consumer yet
-	if _, err := h.Client.Ensure(h.ctx, streams.Topology{Pools: []string{"gpu", tasks.MainPool}, AckWait: time.Second}); err != nil {
+	if _, err := h.Client.Ensure(h.ctx, streams.Topology{Pools: []string{"gpu", tasks.MainPool}, AckWait: shortLease.AckWait}); err != nil {
 		t.Fatal(err)
 	}
 	if got := h.paused(); got != "high-gpu default-gpu default-main low-gpu" {
@@ -131,6 +131,10 @@ func TestPausesThatOverlapEndEachByItself(t *testing.T) {
 	h.pause(gpu, streams.PauseOptions{})
 	if got := h.paused(); got != "high-gpu high-main default-gpu low-gpu" {
 		t.Errorf("paused = %q, want both targets", got)
+	}
+	changes, err := h.Client.Ensure(h.ctx, streams.Topology{Pools: []string{"main", "gpu"}, AckWait: time.Minute})
+	if got := h.paused(); err != nil || len(changes) != 6 || got != "high-gpu high-main default-gpu low-gpu" {
+		t.Errorf("after Ensure with %v (%v) paused = %q, want both targets still", changes, err, got)
 	}
 	h.resume(gpu)
 	if got := h.paused(); got != "high-gpu high-main" {
