@@ -179,9 +179,11 @@ func encodeCancellation(list []*doomed, o tasks.CancelOptions) ([]byte, error) {
 
 // Foresee notes how the run has ended if it has, before it is cancelled.
 func (c *Client) foresee(ctx context.Context, t *doomed) error {
-	state, err := c.endOf(ctx, t)
-	t.again = state == tasks.Cancelled
-	return err
+	return c.retry(ctx, func() error {
+		state, err := c.endOf(ctx, t)
+		t.again = state == tasks.Cancelled
+		return err
+	})
 }
 
 // EndRun stores the event that ends a run, unless it has ended. The server
@@ -202,15 +204,22 @@ func (c *Client) endRun(ctx context.Context, t *doomed, o tasks.CancelOptions) e
 			return wrap("store the end of", t.ID, err)
 		}
 		// Its worker may have told the same, or this event's answer was lost.
-		if state, err = c.endOf(ctx, t); err != nil {
+		err = c.retry(ctx, func() (err error) {
+			state, err = c.endOf(ctx, t)
 			return err
+		})
+		if err != nil {
+			return wrap("look up", t.ID, err)
 		}
 	}
 	return nil
 }
 
 // EndOf returns the state that has ended the run, if any, and notes it where it
-// is no cancellation, and the last event of the run's subject.
+// is no cancellation, and the last event of the run's subject. Where that is a
+// running attempt's, or a cancellation, it is believed without reading those
+// before it: of thousands of runs that costs too much, and a late report of an
+// ended run only makes for one more event, which readers ignore.
 func (c *Client) endOf(ctx context.Context, t *doomed) (tasks.State, error) {
 	subject := c.ns.Event(t.Type, t.ID)
 	last, err := c.leaderLast(ctx, "EVENTS", subject)
@@ -222,7 +231,10 @@ func (c *Client) endOf(ctx context.Context, t *doomed) (tasks.State, error) {
 		return "", err
 	}
 	t.last = last.sequence
-	event, err := c.lastOf(ctx, subject, t.run, last)
+	event := parseEvent(last)
+	if event.Run != t.run || (event.State.Terminal() && event.State != tasks.Cancelled) {
+		event, err = c.lastOf(ctx, subject, t.run, last)
+	}
 	switch {
 	case errors.Is(err, errNoMessage) || err == nil && !event.State.Terminal():
 		return "", nil

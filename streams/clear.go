@@ -101,7 +101,7 @@ func (c *Client) clearDelivered(ctx context.Context, list []*doomed, delivered m
 		if t.holder.settling {
 			c.settled(ctx, t)
 		}
-		return c.uproot(ctx, t)
+		return c.retry(ctx, func() error { return c.uproot(ctx, t) })
 	})
 }
 

@@ -59,9 +59,6 @@ func (c *Client) lastEvent(ctx context.Context, subject, run string) (Event, err
 func (c *Client) lastOf(ctx context.Context, subject, run string, last stored) (Event, error) {
 	event := parseEvent(last)
 	if event.Run == run {
-		if event.cancels() {
-			return event, nil // it was stored since no other had ended the run
-		}
 		subject = last.subject // without a wildcard: found at once
 	}
 	found := Event{}

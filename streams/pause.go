@@ -83,7 +83,8 @@ func (c *Client) Pause(ctx context.Context, t PauseTarget, o PauseOptions) (Paus
 	}
 	m := nats.NewMsg("$KV." + c.ns.Stream("CONTROL") + "." + t.key())
 	m.Data = body
-	// Or an older pause of this target would stand again once this one expires.
+	// Or an older pause of this target would stand again once this one, and the
+	// marker of its expiry, are gone.
 	m.Header.Set(jetstream.MsgRollup, jetstream.MsgRollupSubject)
 	if p.Until != nil {
 		m.Header.Set(jetstream.MsgTTLHeader, (p.Until.Sub(now).Round(time.Second) + time.Second).String())

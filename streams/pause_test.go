@@ -112,7 +112,7 @@ func TestAConsumerMadeAnewIsPausedAgain(t *testing.T) {
 	}
 	h.until("the consumer is there again, paused", func() bool { return h.paused() == "default-main" })
 	h.pause(streams.PauseTarget{Pool: "gpu"}, streams.PauseOptions{}) // that has no consumer yet
-	if _, err := h.Client.Ensure(h.ctx, streams.Topology{Pools: []string{"gpu", tasks.MainPool}, AckWait: time.Second}); err != nil {
+	if _, err := h.Client.Ensure(h.ctx, streams.Topology{Pools: []string{"gpu", tasks.MainPool}, AckWait: shortLease.AckWait}); err != nil {
 		t.Fatal(err)
 	}
 	if got := h.paused(); got != "high-gpu default-gpu default-main low-gpu" {
@@ -132,6 +132,10 @@ func TestPausesThatOverlapEndEachByItself(t *testing.T) {
 	if got := h.paused(); got != "high-gpu high-main default-gpu low-gpu" {
 		t.Errorf("paused = %q, want both targets", got)
 	}
+	changes, err := h.Client.Ensure(h.ctx, streams.Topology{Pools: []string{"main", "gpu"}, AckWait: time.Minute})
+	if got := h.paused(); err != nil || len(changes) != 6 || got != "high-gpu high-main default-gpu low-gpu" {
+		t.Errorf("after Ensure with %v (%v) paused = %q, want both targets still", changes, err, got)
+	}
 	h.resume(gpu)
 	if got := h.paused(); got != "high-gpu high-main" {
 		t.Errorf("paused after one resume = %q, want the queues of high", got)
@@ -149,6 +153,13 @@ func TestAPauseEndsByItself(t *testing.T) {
 	var runs atomic.Int64
 	h.pause(streams.PauseTarget{Priority: tasks.Default}, streams.PauseOptions{}) // which the next one replaces
 	h.pause(streams.PauseTarget{Priority: tasks.Default}, streams.PauseOptions{Until: time.Now().Add(1500 * time.Millisecond)})
+	control, err := h.Client.JS().KeyValue(h.ctx, "SPARKLE_CONTROL")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if past, err := control.History(h.ctx, "pause.default.=.="); err != nil || len(past) != 1 {
+		t.Errorf("%d entries of the pause (%v), want 1: an older one would stand again one day", len(past), err)
+	}
 	h.work(pausable(&runs), h.source())
 	receipt := h.publish(task("a", "one"))
 	if h.paused() != "default-main" {
@@ -191,8 +202,12 @@ func TestATypeIsPausedInAllItsQueues(t *testing.T) {
 	other := h.publish(task("b", "b"))
 	h.ended("b", other.Run)
 	for _, id := range ids {
-		h.until(id+" is parked", func() bool { return h.states(id) == "parked" })
-		info, err := h.Client.Task(h.ctx, id)
+		var info streams.TaskInfo
+		var err error
+		h.until(id+" is parked", func() bool {
+			info, err = h.Client.Task(h.ctx, id)
+			return err != nil || info.State == tasks.Parked && info.Due != nil
+		})
 		if err != nil || info.Reason != tasks.ReasonPaused || time.Until(*info.Due) > 5*time.Minute {
 			t.Errorf("Task(%s) = %+v, %v, want parked as paused, due within 5 minutes", id, info, err)
 		}
@@ -200,7 +215,10 @@ func TestATypeIsPausedInAllItsQueues(t *testing.T) {
 	stop()
 	stop = h.work(pausable(&runs), h.source()) // told before it opens its queues
 	h.publish(task("a", "later"))
-	h.until("it is parked too", func() bool { return h.states("later") == "parked" })
+	h.until("it is parked too", func() bool {
+		info, err := h.Client.Task(h.ctx, "later")
+		return err == nil && info.State == tasks.Parked && info.Due != nil
+	})
 	if runs.Load() != 1 {
 		t.Errorf("%d tasks ran, want the one of the other type", runs.Load())
 	}
