@@ -18,6 +18,7 @@ type envelope struct {
 	run     string
 	attempt int
 	parked  tasks.Reason
+	body    *Body // how the payload is carried; nil: Payload has it, as it is
 }
 
 // Message builds the message of e on its ready subject.
@@ -25,6 +26,10 @@ func (e envelope) message(n Namespace) *nats.Msg {
 	m := nats.NewMsg(n.Ready(e.Task))
 	m.Data = e.Payload
 	e.fill(m.Header)
+	if e.body != nil {
+		m.Data = e.body.Data
+		e.body.fill(m.Header)
+	}
 	return m
 }
 
@@ -87,6 +92,9 @@ func (n Namespace) open(s stored) (envelope, error) {
 	if d, parseErr := time.ParseDuration(header(s.header, HeaderTimeout)); parseErr == nil && d > 0 {
 		e.Timeout = d
 	}
+	if e.body = readBody(s); e.body != nil {
+		e.Payload = nil
+	}
 	if e.run == "" {
 		e.run = "s" + strconv.FormatUint(s.sequence, 10)
 	}
@@ -98,7 +106,8 @@ func ownHeaders(h nats.Header) map[string]string {
 	var own map[string]string
 	for name, values := range h {
 		canonical := textproto.CanonicalMIMEHeaderKey(name)
-		if strings.HasPrefix(canonical, "Nats-") || strings.HasPrefix(canonical, "Sparkle-") || len(values) == 0 {
+		if strings.HasPrefix(canonical, "Nats-") || strings.HasPrefix(canonical, "Sparkle-") || len(values) == 0 ||
+			canonical == HeaderContentType || canonical == HeaderContentEncoding {
 			continue
 		}
 		if own == nil {

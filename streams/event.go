@@ -36,7 +36,8 @@ type Event struct {
 	At             time.Time    // due again
 	Reason         tasks.Reason // of dead and parked
 	Detail         Detail
-	Result         json.RawMessage // of succeeded
+	Result         json.RawMessage // of succeeded, where Body is nil
+	Body           *Body           // how the result is carried; [Client.Load] reads it
 	Time           time.Time       // when the event was stored
 }
 
@@ -71,6 +72,11 @@ func (e Event) message(n Namespace) (*nats.Msg, error) {
 	set(HeaderEnded, formatTime(e.Ended))
 	set(HeaderAt, formatTime(e.At))
 	set(HeaderReason, string(e.Reason))
+	if e.State == tasks.Succeeded && e.Body != nil {
+		m.Data = e.Body.Data
+		e.Body.fill(m.Header)
+		return m, nil
+	}
 	if e.State == tasks.Succeeded {
 		m.Data = e.Result
 		return m, nil
@@ -94,7 +100,9 @@ func parseEvent(s stored) Event {
 	}
 	e.Type, e.ID = lastTwo(s.subject)
 	if e.State == tasks.Succeeded {
-		e.Result = s.data
+		if e.Body = readBody(s); e.Body == nil {
+			e.Result = s.data
+		}
 	} else if json.Unmarshal(s.data, &e.Detail) != nil {
 		e.Detail = Detail{}
 	}

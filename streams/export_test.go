@@ -1,6 +1,7 @@
 package streams
 
 import (
+	"context"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -12,6 +13,21 @@ import (
 // Fault makes the source fail before a step of settling (event, follow, ack)
 // whenever fn returns an error, as if the process died there.
 func (s *Source) Fault(fn func(step string) error) { s.fault = fn }
+
+// FaultStep makes the client fail before a step whenever fn returns an error, or
+// hang there as long as fn does.
+func (c *Client) FaultStep(fn func(step string) error) { c.fault = fn }
+
+// CopyBlob gives a run of the task whose message h and subject are a copy of its
+// payload, and returns the message of the new run.
+func (c *Client) CopyBlob(ctx context.Context, subject string, h nats.Header, toRun string) (*nats.Msg, error) {
+	from, err := c.ns.open(stored{subject: subject, header: h})
+	if err != nil {
+		return nil, err
+	}
+	to, err := c.copyBlob(ctx, from, toRun)
+	return to.message(c.ns), err
+}
 
 // NC is the client's connection.
 func (c *Client) NC() *nats.Conn { return c.nc }

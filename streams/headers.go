@@ -27,4 +27,11 @@ const (
 
 	HeaderHistory = "Sparkle-History"
 	HeaderError   = "Sparkle-Error"
+
+	HeaderBlob       = "Sparkle-Blob"
+	HeaderBlobDigest = "Sparkle-Blob-Digest"
+	HeaderBlobSize   = "Sparkle-Blob-Size"
+
+	HeaderContentType     = "Content-Type"
+	HeaderContentEncoding = "Content-Encoding"
 )

@@ -74,37 +74,47 @@ func (c *Client) lastEvent(ctx context.Context, subject, run string) (Event, err
 	return found, nil
 }
 
-const readBatch = 500
+const (
+	readBatch = 500
+	// ReadBytes bounds a batch below what the client's subscription holds. Of
+	// large messages fewer come than were asked for.
+	readBytes = 8 << 20
+)
 
 // Each calls fn for the stored messages of subject in order, until it returns
 // false.
 func (c *Client) each(ctx context.Context, kind, subject string, fn func(stored) bool) error {
-	next := uint64(1)
-	for {
-		batch, err := jetstreamext.GetBatch(ctx, c.js, c.ns.Stream(kind), readBatch,
-			jetstreamext.GetBatchSubject(subject), jetstreamext.GetBatchSeq(next))
+	return c.scan(ctx, c.ns.Stream(kind), subject, fn)
+}
+
+func (c *Client) scan(ctx context.Context, stream, subject string, fn func(stored) bool) error {
+	for next := uint64(1); next > 0; {
+		batch, err := jetstreamext.GetBatch(ctx, c.js, stream, readBatch,
+			jetstreamext.GetBatchSubject(subject), jetstreamext.GetBatchSeq(next), jetstreamext.GetBatchMaxBytes(readBytes))
 		if err != nil {
-			return fmt.Errorf("read %s: %w", c.ns.Stream(kind), err)
+			return fmt.Errorf("read %s: %w", stream, err)
 		}
-		count := 0
+		next = 0
 		for m, err := range batch {
 			if errors.Is(err, jetstreamext.ErrNoMessages) {
 				return nil
 			}
 			if err != nil {
-				return fmt.Errorf("read %s: %w", c.ns.Stream(kind), err)
+				return fmt.Errorf("read %s: %w", stream, err)
 			}
-			count++
-			next = m.Sequence + 1
+			if next = m.Sequence + 1; header(m.Header, pendingHeader) == "0" {
+				next = 0
+			}
 			if !fn(fromRaw(m)) {
 				return nil
 			}
 		}
-		if count < readBatch {
-			return nil
-		}
 	}
+	return nil
 }
+
+// PendingHeader says how many messages follow in a batch's subject.
+const pendingHeader = "Nats-Num-Pending"
 
 // Attempts tells a run's attempts from its events. A lease that was followed by
 // another delivery without an outcome was lost.

@@ -22,7 +22,7 @@ type lease struct {
 
 func (l *lease) delivery() *tasks.Delivery {
 	return &tasks.Delivery{
-		Task: l.Task, Run: l.run, Attempt: l.attempt, Lost: l.lost(), Ready: l.ready, Lease: l,
+		Task: l.Task, Load: l.payload(), Run: l.run, Attempt: l.attempt, Lost: l.lost(), Ready: l.ready, Lease: l,
 	}
 }
 
@@ -58,7 +58,12 @@ func (l *lease) Settle(ctx context.Context, o tasks.Outcome) error {
 	if err := l.source.step("event"); err != nil {
 		return err
 	}
-	if err := l.source.append(ctx, l.event(o)); err != nil {
+	event := l.event(o)
+	var err error
+	if event.Body, err = l.packResult(ctx, o); err != nil {
+		return fmt.Errorf("store the result of %s: %w", l.ID, err)
+	}
+	if err := l.source.append(ctx, event); err != nil {
 		return fmt.Errorf("store outcome %s of %s: %w", o.State, l.ID, err)
 	}
 	if err := l.source.step("follow"); err != nil {

@@ -51,8 +51,10 @@ type PublisherOptions struct {
 	// against a count at most a second old.
 	MaxDepth int
 	// Patience is how long Publish tries to reach the server, when ctx does not
-	// end before. Default 10 s.
+	// end before. Default 10 s; a large payload gets a second more for each MiB.
 	Patience time.Duration
+	// Packing says how payloads are written.
+	Packing Packing
 }
 
 // A Publisher publishes tasks. It is safe for concurrent use.
@@ -137,8 +139,12 @@ func (p *Publisher) prepare(t tasks.Task) (e envelope, chosen bool, err error) {
 }
 
 // Seal builds the message of e: on its ready subject, or a schedule where its
-// time lies ahead.
-func (p *Publisher) seal(_ context.Context, e envelope) (*nats.Msg, error) {
+// time lies ahead. A payload too large for it is stored as a blob first.
+func (p *Publisher) seal(ctx context.Context, e envelope) (*nats.Msg, error) {
+	var err error
+	if e.body, err = p.packPayload(ctx, e); err != nil {
+		return nil, err
+	}
 	if e.At.After(time.Now()) {
 		return e.schedule(p.ns, e.At), nil
 	}

@@ -22,7 +22,7 @@ func TestCheckJSONNamesWhatIsWrong(t *testing.T) {
 		"as large as allowed":            {`"` + strings.Repeat("x", tasks.MaxPayload-2) + `"`, ""},
 		"an exponent of three digits":    {`[1e999,1E-999,1e+307]`, ""},
 		"e in words and keys":            {`{"1e123456":true,"e99999":false}`, ""},
-		"too large":                      {`"` + strings.Repeat("x", tasks.MaxPayload-1) + `"`, "payload: 262145 bytes are more than 262144"},
+		"too large":                      {`"` + strings.Repeat("x", tasks.MaxPayload-1) + `"`, "payload: 33554433 bytes are more than 33554432"},
 		"too deep":                       {strings.Repeat("[", 65) + strings.Repeat("]", 65), "payload: nested deeper than 64"},
 		"too deep and never closed":      {strings.Repeat(`{"a":`, 100), "payload: nested deeper than 64"},
 		"spaces only":                    {"  ", "payload: not JSON at byte 2"},

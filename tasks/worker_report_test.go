@@ -399,7 +399,7 @@ func TestAResultTooLargeIsBuried(t *testing.T) {
 		r := start(t, tasks.WorkerOptions{Registry: registry})
 		large, none := r.publish(tasks.Task{Type: "large"}), r.publish(tasks.Task{Type: "none"})
 		synctest.Wait()
-		if o := r.last(large); o.Reason != tasks.ReasonPermanent || o.Error != "result: 262145 bytes are more than 262144" {
+		if o := r.last(large); o.Reason != tasks.ReasonPermanent || o.Error != "result: 33554433 bytes are more than 33554432" {
 			t.Errorf("outcome of a large result = %+v, want buried as permanent", o)
 		}
 		if o := r.last(none); o.Reason != tasks.ReasonPermanent || !strings.HasPrefix(o.Error, "encode result: ") {

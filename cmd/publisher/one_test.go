@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -73,7 +74,7 @@ func TestPayloadComesFromArgumentFileOrStandardInput(t *testing.T) {
 
 func TestWhatCannotRunIsRefusedWithoutAServer(t *testing.T) {
 	large := filepath.Join(t.TempDir(), "large.json")
-	if err := os.WriteFile(large, make([]byte, 1<<20), 0o600); err != nil {
+	if err := errors.Join(os.WriteFile(large, nil, 0o600), os.Truncate(large, 33<<20)); err != nil {
 		t.Fatal(err)
 	}
 	const other = `{"query":"x","documents":[],"more":1}`
@@ -93,7 +94,7 @@ func TestWhatCannotRunIsRefusedWithoutAServer(t *testing.T) {
 		"too deep":          {[]string{"rerank_documents", strings.Repeat("[", 65) + strings.Repeat("]", 65)}, []string{"payload: nested deeper than 64"}},
 		"a missing file":    {[]string{"rerank_documents", "@/none/at/all"}, []string{"read the payload: open /none/at/all: no such file or directory"}},
 		"a directory":       {[]string{"rerank_documents", "@/"}, []string{"read the payload from /"}},
-		"a large file":      {[]string{"rerank_documents", "@" + large}, []string{"payload: 262145 bytes are more than 262144"}},
+		"a large file":      {[]string{"rerank_documents", "@" + large}, []string{"payload: 33554433 bytes are more than 33554432"}},
 		"a bad id":          {[]string{"rerank_documents", rerank, "--id", "a.b"}, []string{`id: "a.b" is not`}},
 		"a bad priority":    {[]string{"rerank_documents", rerank, "--priority", "urgent"}, []string{"--priority", "urgent"}},
 		"a bad pool":        {[]string{"rerank_documents", rerank, "--pool", "*"}, []string{`pool: "*" is not`}},
