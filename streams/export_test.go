@@ -29,6 +29,15 @@ func (c *Client) CopyBlob(ctx context.Context, subject string, h nats.Header, to
 	return to.message(c.ns), err
 }
 
+// NewReader is a client without a connection, which reads and writes bodies.
+func NewReader(codecs ...Codec) *Client { return &Client{Codecs: codecs} }
+
+// Pack writes a value with the defaults, as far as a message carries it.
+func (c *Client) Pack(value []byte) error {
+	_, err := c.encode(Packing{}, value)
+	return err
+}
+
 // NC is the client's connection.
 func (c *Client) NC() *nats.Conn { return c.nc }
 
