@@ -41,8 +41,10 @@ func (e *WaitingError) Unwrap() error { return ErrWaiting }
 // PublisherOptions configures a [Publisher].
 type PublisherOptions struct {
 	// Registry checks types and payloads and gives a task's priority and pool.
-	// Default: only the limits of any task are checked, priority and pool are
-	// "default" and "main".
+	// A type that it lacks is checked against what workers have announced, of
+	// which the newest version gives priority and pool; one that no worker has
+	// announced either is refused. Default: every type is checked so, and one
+	// that nobody knows passes, with priority "default" and pool "main".
 	Registry *tasks.Registry
 	// Unchecked lets unknown types and payloads that break their schema pass.
 	Unchecked bool
@@ -62,6 +64,7 @@ type Publisher struct {
 	*Client
 	options PublisherOptions
 	depths  depths
+	fleet   fleet
 }
 
 // NewPublisher returns a publisher over c.
@@ -89,7 +92,7 @@ type Receipt struct {
 // nothing was heard for Patience; it repeats a publish whose answer was lost, and
 // never stores one task twice.
 func (p *Publisher) Publish(ctx context.Context, t tasks.Task) (Receipt, error) {
-	e, chosen, err := p.prepare(t)
+	e, chosen, err := p.prepare(ctx, t)
 	if err != nil {
 		return Receipt{}, err
 	}
@@ -113,18 +116,13 @@ func (p *Publisher) Publish(ctx context.Context, t tasks.Task) (Receipt, error) 
 
 // Prepare checks t and fills in what it leaves open. An id that we make is
 // unique by construction and doubles as the run.
-func (p *Publisher) prepare(t tasks.Task) (e envelope, chosen bool, err error) {
+func (p *Publisher) prepare(ctx context.Context, t tasks.Task) (e envelope, chosen bool, err error) {
 	if err := t.Check(); err != nil {
 		return envelope{}, false, err
 	}
-	definition, known := p.options.Registry.Lookup(t.Type)
-	if p.options.Registry != nil && !p.options.Unchecked {
-		if err := p.options.Registry.Check(t); err != nil {
-			return envelope{}, false, err
-		}
-	}
-	if !known {
-		definition = tasks.Definition{Priority: tasks.Default, Pool: tasks.MainPool}
+	definition, err := p.definition(ctx, t)
+	if err != nil {
+		return envelope{}, false, err
 	}
 	t.Priority = cmp.Or(t.Priority, definition.Priority)
 	t.Pool = cmp.Or(t.Pool, definition.Pool)
