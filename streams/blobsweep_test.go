@@ -3,7 +3,6 @@ package streams_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -59,20 +58,6 @@ func TestTheSweepKeepsWhatIsReferredTo(t *testing.T) {
 	if info, err := h.Client.Task(h.ctx, "ends"); err != nil || len(info.Result) < 300<<10 {
 		t.Errorf("Task has a result of %d bytes (%v), want it whole", len(info.Result), err)
 	}
-}
-
-// PublishLarge is a child's part: it prints the step and hangs there.
-func publishLarge(ctx context.Context, client *streams.Client, step string) {
-	client.FaultStep(func(at string) error {
-		if at == step {
-			fmt.Println("at", step)
-			select {}
-		}
-		return nil
-	})
-	_, err := streams.NewPublisher(client, streams.PublisherOptions{}).
-		Publish(ctx, tasks.Task{Type: "carry", ID: "big", Payload: incompressible(700 << 10)})
-	must(err)
 }
 
 func TestKilledAtEachStepOfABlobLeavesNothingForLong(t *testing.T) {

@@ -5,9 +5,8 @@ import "strings"
 // Keys of the control bucket. A name in a key is a priority, a pool, a type, an
 // id or a hash, so it has no dot.
 const (
-	sweepKey     = "sweep"      // who swept last, by its revision
-	blobSweepKey = "sweep-blob" // the same for blobs
-	typeKind     = "type"       // an announced type: type.<name>.<hash of its definition>
+	sweepKey = "sweep" // who swept last, by its revision; sweep.blob for blobs
+	typeKind = "type"  // an announced type: type.<name>.<hash of its definition>
 )
 
 func controlKey(kind string, names ...string) string {

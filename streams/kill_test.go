@@ -75,6 +75,20 @@ func publishForEver(client *streams.Client) {
 	}
 }
 
+// PublishLarge is a child's part: it prints the step and hangs there.
+func publishLarge(ctx context.Context, client *streams.Client, step string) {
+	client.FaultStep(func(at string) error {
+		if at == step {
+			fmt.Println("at", step)
+			select {}
+		}
+		return nil
+	})
+	_, err := streams.NewPublisher(client, streams.PublisherOptions{}).
+		Publish(ctx, tasks.Task{Type: "carry", ID: "big", Payload: incompressible(700 << 10)})
+	must(err)
+}
+
 // Killable has a type whose handlers call hang, and one whose effect is an entry
 // of the ledger, once for each run.
 func killable(client *streams.Client, hang func()) *tasks.Registry {

@@ -22,7 +22,7 @@ func (m *Mover) sweeps(ctx context.Context) {
 		if err != nil && ctx.Err() == nil {
 			m.options.Log.Warn().Err(err).Msg("sweep not finished")
 		}
-		due, err = m.claimSweep(ctx, blobSweepKey, blobSweepEvery)
+		due, err = m.claimSweep(ctx, controlKey(sweepKey, "blob"), blobSweepEvery)
 		if err == nil && due {
 			err = m.SweepBlobs(ctx, time.Now())
 		}
