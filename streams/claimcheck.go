@@ -13,8 +13,6 @@ import (
 
 	"github.com/cenkalti/backoff/v4"
 	"github.com/nats-io/nats.go/jetstream"
-
-	"sparkle/tasks"
 )
 
 // An owner is whose payload or result a blob has. It stands in the blob's
@@ -210,78 +208,4 @@ func (c *Client) chunkSubject(nuid string) string { return "$O." + c.ns.Stream("
 
 func (c *Client) metaSubject(name string) string {
 	return "$O." + c.ns.Stream("BLOBS") + ".M." + base64.URLEncoding.EncodeToString([]byte(name))
-}
-
-// PackPayload decides how a payload is carried, and stores its blob if it has
-// one. It gives the writing of a blob the publisher's patience and a second for
-// each MiB.
-func (p *Publisher) packPayload(ctx context.Context, e envelope) (*Body, error) {
-	b, large, err := p.pack(p.options.Packing, e.Payload)
-	if err != nil {
-		return nil, &tasks.InvalidError{Field: "payload", Want: err.Error()}
-	}
-	if !large {
-		return b, nil
-	}
-	writing, cancel := context.WithTimeout(ctx, p.options.Patience+time.Duration(len(b.Data)>>20)*time.Second)
-	defer cancel()
-	// An id that is taken is found out before megabytes are stored in vain.
-	if e.run != e.ID {
-		if err = p.taken(writing, e.ID); err != nil {
-			return nil, err
-		}
-	}
-	err = p.checkIn(writing, b, payloadBlob(e.run), owner{payloadKind, e.Type, e.ID})
-	if err != nil && writing.Err() != nil && ctx.Err() == nil {
-		return nil, fmt.Errorf("%w; nothing was published (%w)", ErrUnreachable, err)
-	}
-	return b, err
-}
-
-// Taken answers a [*WaitingError] when a task has the id. That the server does
-// not answer is found out by what comes next.
-func (c *Client) taken(ctx context.Context, id string) error {
-	last, err := c.leaderLast(ctx, "TASKS", c.ns.Anywhere(id))
-	if err != nil {
-		return nil //nolint:nilerr // no such task, or no answer
-	}
-	found, _ := c.ns.open(last)
-	return &WaitingError{ID: id, Run: found.run}
-}
-
-// Pack encodes a value and says whether it is too large to be carried inline.
-func (c *Client) pack(p Packing, value json.RawMessage) (b *Body, large bool, err error) {
-	if b, err = c.encode(p, value); err != nil {
-		return nil, false, err
-	}
-	size := len(value)
-	if b != nil {
-		size = len(b.Data)
-	}
-	// The first saves the connection's lock.
-	if p.InlineLimit == 0 && size <= compressAbove || size <= p.inlineLimit(c.nc.MaxPayload()) {
-		return b, false, nil
-	}
-	if b == nil {
-		b = &Body{Data: value}
-	}
-	return b, true, nil
-}
-
-// PackResult decides how the result of o, if any, is carried. What the codec
-// refuses is stored as JSON, since the work is done.
-func (l *lease) packResult(ctx context.Context, o tasks.Outcome) (*Body, error) {
-	if o.State != tasks.Succeeded {
-		return nil, nil
-	}
-	packing := l.source.options.Packing
-	b, large, err := l.source.pack(packing, o.Result)
-	if err != nil {
-		packing.Codec = nil
-		b, large, err = l.source.pack(packing, o.Result)
-	}
-	if err != nil || !large {
-		return b, err
-	}
-	return b, l.source.checkIn(ctx, b, l.resultBlob(), owner{resultKind, l.Type, l.ID})
 }

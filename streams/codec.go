@@ -26,39 +26,11 @@ type Codec interface {
 	Decode(data []byte) (json.RawMessage, error)
 }
 
-// Packing says how payloads or results are written into messages. Its zero value
-// is JSON, compressed where that helps, with large values in the object store.
-type Packing struct {
-	// Codec writes the values. Default JSON. Whoever reads them needs it among
-	// its [Client.Codecs].
-	Codec Codec
-	// CompressAbove is the size in bytes above which a value is compressed by
-	// zstd, where that makes it smaller by an eighth. Default 32 KiB; negative:
-	// never.
-	CompressAbove int
-	// InlineLimit is the size in bytes, compressed, above which a value goes to
-	// the object store. Default, and at most, [MaxInline]; at most half of what
-	// the server accepts as a message.
-	InlineLimit int
-}
-
-// MaxInline bounds what a task or an event carries itself, in bytes. With its
-// headers and, as a dead letter, its history it must fit a message.
-const MaxInline = 256 << 10
-
 const (
 	compressAbove = 32 << 10
 	zstdEncoding  = "zstd"
 	jsonType      = "application/json"
 )
-
-func (p Packing) inlineLimit(maxMessage int64) int {
-	limit := min(cmp.Or(max(p.InlineLimit, 0), MaxInline), MaxInline)
-	if maxMessage > 0 { // known once the client has been connected
-		limit = min(limit, int(maxMessage/2))
-	}
-	return limit
-}
 
 // Encode writes a value; nil means that its JSON is carried as it is. A small
 // value without a codec costs a comparison.

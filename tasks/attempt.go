@@ -31,6 +31,7 @@ type attempt struct {
 	extending bool
 	lost      bool      // its lease was given up: no more extensions
 	cancelled time.Time // when ctx was first seen done
+	result    int       // bytes that are to be stored
 }
 
 // Execute runs the handler and decides what follows from its answer.

@@ -49,7 +49,7 @@ func (w *Worker) next() *attempt {
 		}
 		return w.alone
 	}
-	if len(w.running) >= w.slots || w.settling >= maxSettling {
+	if len(w.running) >= w.slots || w.full() {
 		return nil
 	}
 	a := w.pick()
@@ -92,7 +92,7 @@ func (w *Worker) readyFlow(p Priority) int {
 func (w *Worker) ask() {
 	now := time.Now()
 	free := max(w.slots-len(w.running), 0)
-	if w.alone != nil || w.settling >= maxSettling {
+	if w.alone != nil || w.full() {
 		return
 	}
 	total := 0
@@ -114,7 +114,7 @@ func (w *Worker) run(a *attempt) {
 		if !a.taken.CompareAndSwap(false, true) {
 			return // settled without us: the handler was stuck
 		}
-		w.freeSlot(a)
+		w.freeSlot(a, len(o.Result))
 		if !returned {
 			o, settle = a.decide(w.types[a.Type].Retry, nil, errGoexit, context.Cause(a.ctx))
 		}
@@ -143,8 +143,13 @@ func (w *Worker) began(ctx context.Context, a *attempt) {
 	a.ctx, a.called = ctx, true
 }
 
-// FreeSlot gives the slot to the next task while a's outcome is being stored.
-func (w *Worker) freeSlot(a *attempt) {
+// Full reports that no more is started since enough waits to be stored: a server
+// that is slow or away must not fill the memory with results.
+func (w *Worker) full() bool { return w.settling >= maxSettling || w.storing >= maxStoring }
+
+// FreeSlot gives the slot to the next task while a's outcome, with a result of
+// that many bytes, is being stored.
+func (w *Worker) freeSlot(a *attempt, result int) {
 	now := time.Now()
 	w.mu.Lock()
 	delete(w.running, a)
@@ -152,6 +157,8 @@ func (w *Worker) freeSlot(a *attempt) {
 		w.alone = nil
 	}
 	w.settling++
+	a.result = result
+	w.storing += result
 	a.flow.measured(now.Sub(a.started), now)
 	w.mu.Unlock()
 	w.signal()
@@ -162,8 +169,9 @@ func (w *Worker) freeSlot(a *attempt) {
 func (w *Worker) release(a *attempt) {
 	w.mu.Lock()
 	delete(w.held, a)
+	full := w.full()
 	w.settling--
-	full := w.settling == maxSettling-1
+	w.storing -= a.result
 	w.mu.Unlock()
 	w.signal()
 	if full {

@@ -8,6 +8,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -386,6 +387,44 @@ func TestOutcomesOfAnswers(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A server that stores nothing stops the worker before its results fill the
+// memory.
+func TestResultsThatWaitToBeStoredAreBounded(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const tasksInAll = 8
+		text := strings.Repeat("x", 20<<20)
+		var started atomic.Int64
+		registry := new(tasks.Registry)
+		tasks.Handle(registry, tasks.Type[note, string]{Name: "large"}, func(context.Context, note) (string, error) {
+			started.Add(1)
+			return text, nil
+		})
+		stored := make(chan struct{})
+		memory := tasks.NewMemory(tasks.MemoryOptions{})
+		source := &spy{Source: memory}
+		source.settle = func(ctx context.Context, o tasks.Outcome, settle func(context.Context, tasks.Outcome) error) error {
+			<-stored
+			return settle(ctx, o)
+		}
+		r := &rig{T: t, memory: memory}
+		r.start(tasks.WorkerOptions{Source: source, Registry: registry, Concurrency: 1})
+		for range tasksInAll {
+			r.publish(tasks.Task{Type: "large"})
+		}
+		synctest.Wait()
+		if n := started.Load(); n != 4 {
+			t.Errorf("%d attempts started while nothing is stored, want 4: 64 MiB of results and one more", n)
+		}
+		close(stored)
+		passes(time.Second)
+		if n := started.Load(); n != tasksInAll {
+			t.Errorf("%d attempts started once results are stored, want %d", n, tasksInAll)
+		}
+		r.stop()
+	})
 }
 
 func TestAResultTooLargeIsBuried(t *testing.T) {
