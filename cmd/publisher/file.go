@@ -18,7 +18,7 @@ const (
 	// InFlight is how many publishes of a file wait for their answer at a time.
 	inFlight = 64
 	// InFlightLarge is how many lines above LargeLine bytes are held at a time,
-	// so that a file of large payloads takes some 300 MiB and no more.
+	// so that a file of large payloads does not fill the memory.
 	inFlightLarge = 4
 	largeLine     = 512 << 10
 )
