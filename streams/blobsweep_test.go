@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -147,5 +148,40 @@ func TestKilledBetweenAResultsBlobAndItsEvent(t *testing.T) {
 	again := h.ended("big", receipt.Run)
 	if len(result.Result) < 300<<10 || len(again.Result) != len(result.Result) {
 		t.Errorf("results of %d and %d bytes, want the whole of it both times", len(result.Result), len(again.Result))
+	}
+}
+
+// The movers of a fleet sweep blobs once an hour in all: the claim stands in the
+// control bucket.
+func TestMoversClaimTheSweepOfBlobs(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, shortLease)
+	control, err := h.Client.JS().KeyValue(h.ctx, "SPARKLE_CONTROL")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(h.ctx)
+	var running sync.WaitGroup
+	defer running.Wait()
+	defer stop()
+	for range 2 {
+		running.Go(func() {
+			if err := streams.NewMover(h.Client, streams.MoverOptions{SweepEvery: time.Second}).Run(ctx); err != nil {
+				t.Errorf("Run = %v, want nil", err)
+			}
+		})
+	}
+	swept := func(key string) uint64 {
+		entry, err := control.Get(h.ctx, key)
+		if err != nil {
+			return 0
+		}
+		return entry.Revision()
+	}
+	h.until("blobs are swept", func() bool { return swept("sweep.blob") > 0 })
+	first, tasksSwept := swept("sweep.blob"), swept("sweep")
+	h.until("tasks are swept again", func() bool { return swept("sweep") > tasksSwept })
+	if again := swept("sweep.blob"); again != first {
+		t.Errorf("blobs were swept again within seconds: revision %d, want %d", again, first)
 	}
 }

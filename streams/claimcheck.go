@@ -48,29 +48,53 @@ func (l claim) resultBlob() string {
 }
 
 // CheckIn stores b's data as a blob and makes b its claim check. The blob is
-// stored when it returns.
+// stored when it returns nil; else nothing is left of it, as far as the server
+// answers.
 func (c *Client) checkIn(ctx context.Context, b *Body, name string, o owner) error {
+	var answer *jetstream.APIError // why the server did not store it, though it may later
 	err := c.retry(ctx, func() error {
-		store, err := c.js.ObjectStore(ctx, c.ns.Stream("BLOBS"))
-		if err != nil {
-			return err
-		}
-		trying, cancel := context.WithTimeout(ctx, blobWait)
-		defer cancel()
-		info, err := store.Put(trying, jetstream.ObjectMeta{
+		info, err := c.putBlob(ctx, b.Data, jetstream.ObjectMeta{
 			Name:     name,
 			Metadata: map[string]string{metaKind: o.kind, metaType: o.typ, metaTask: o.id},
 			Opts:     &jetstream.ObjectMetaOptions{ChunkSize: c.chunkSize()},
-		}, &stepReader{bytes.NewReader(b.Data), c.step})
+		})
 		if err == nil {
 			b.Blob, b.Digest, b.Size, b.Data = name, info.Digest, len(b.Data), nil
 		}
+		errors.As(err, &answer)
 		return err
 	})
-	if err != nil {
-		return fmt.Errorf("store blob %s: %w", name, err)
+	if err == nil {
+		return c.step("blob stored")
 	}
-	return c.step("blob stored")
+	c.discardBlob(ctx, name)
+	if answer != nil && ctx.Err() != nil {
+		err = answer
+	}
+	return fmt.Errorf("store blob %s: %w", name, err)
+}
+
+func (c *Client) putBlob(ctx context.Context, data []byte, meta jetstream.ObjectMeta) (*jetstream.ObjectInfo, error) {
+	store, err := c.js.ObjectStore(ctx, c.ns.Stream("BLOBS"))
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, blobWait)
+	defer cancel()
+	return store.Put(ctx, meta, &stepReader{bytes.NewReader(data), c.step})
+}
+
+// DiscardBlob removes the description of a blob that could not be written, which
+// a full store takes although it refused chunks. The chunks were taken back.
+func (c *Client) discardBlob(ctx context.Context, name string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), pubAckWait)
+	defer cancel()
+	if !c.nc.IsConnected() {
+		return
+	}
+	if stream, err := c.js.Stream(ctx, c.blobStream()); err == nil {
+		_ = stream.Purge(ctx, jetstream.WithPurgeSubject(c.metaSubject(name))) // else the sweep finds it
+	}
 }
 
 // ChunkSize is that of the object store, less where the server takes only

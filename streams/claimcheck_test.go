@@ -238,11 +238,50 @@ func TestALargePayloadOfATakenIDStoresNoBlob(t *testing.T) {
 func TestMoreThanTheTotalLimitIsRefused(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, shortLease)
-	large := fmt.Appendf(nil, `{"text":%q}`, strings.Repeat("x", tasks.MaxPayload))
+	large := []byte(`"` + strings.Repeat("x", tasks.MaxPayload) + `"`)
 	_, err := h.publisher(streams.PublisherOptions{}).Publish(h.ctx, tasks.Task{Type: "carry", Payload: large})
 	invalid := (*tasks.InvalidError)(nil)
 	if !errors.As(err, &invalid) || invalid.Field != "payload" {
 		t.Errorf("Publish = %v, want it refused by its size", err)
+	}
+}
+
+func TestALargePayloadWithoutAServerSaysSo(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, streams.Topology{})
+	p := h.publisher(streams.PublisherOptions{Patience: 300 * time.Millisecond})
+	if err := h.Close(); err != nil {
+		t.Fatal(err)
+	}
+	receipt, err := p.Publish(h.ctx, tasks.Task{Type: "carry", Payload: incompressible(300 << 10)})
+	if !errors.Is(err, streams.ErrUnreachable) || !strings.Contains(err.Error(), "nothing was published") {
+		t.Errorf("Publish = %+v, %v, want ErrUnreachable, and that nothing was published", receipt, err)
+	}
+}
+
+// An object store that is full refuses the task and keeps nothing of it.
+func TestAFullObjectStoreRefusesALargePayload(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, streams.Topology{})
+	stream, err := h.Client.JS().Stream(h.ctx, "OBJ_SPARKLE_BLOBS")
+	if err != nil {
+		t.Fatal(err)
+	}
+	limited := stream.CachedInfo().Config
+	limited.MaxBytes = 300 << 10
+	if _, err := h.Client.JS().UpdateStream(h.ctx, limited); err != nil {
+		t.Fatal(err)
+	}
+	p := h.publisher(streams.PublisherOptions{Patience: 300 * time.Millisecond})
+	_, err = p.Publish(h.ctx, tasks.Task{Type: "carry", ID: "big", Payload: incompressible(700 << 10)})
+	if err == nil || errors.Is(err, streams.ErrUnreachable) || !strings.Contains(err.Error(), "store blob payload.") || !strings.Contains(err.Error(), "maximum bytes exceeded") {
+		t.Errorf("Publish = %v, want the server's refusal of the blob", err)
+	}
+	if names, messages := h.bucket(); messages != 0 {
+		t.Errorf("objects %v in %d messages, want nothing half written", names, messages)
+	}
+	if _, err := h.Client.Task(h.ctx, "big"); !errors.Is(err, streams.ErrNotFound) {
+		t.Errorf("Task = %v, want none", err)
 	}
 }
 

@@ -4,8 +4,11 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
 
 	"sparkle/tasks"
 )
@@ -58,7 +61,8 @@ func (p *Publisher) packPayload(ctx context.Context, e envelope) (*Body, error) 
 		}
 	}
 	err = p.checkIn(writing, b, payloadBlob(e.run), owner{payloadKind, e.Type, e.ID})
-	if err != nil && writing.Err() != nil && ctx.Err() == nil {
+	var answer *jetstream.APIError
+	if err != nil && writing.Err() != nil && ctx.Err() == nil && !errors.As(err, &answer) {
 		return nil, fmt.Errorf("%w; nothing was published (%w)", ErrUnreachable, err)
 	}
 	return b, err
