@@ -5,9 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
-
-	"github.com/nats-io/nats.go"
 
 	"sparkle/tasks"
 )
@@ -24,20 +21,17 @@ type Body struct {
 	Data        []byte `json:"-"`
 }
 
-// Fill writes the headers of b. A body of plain JSON in a blob has no content
-// type, so that what it was before counts no more.
-func (b *Body) fill(h nats.Header) {
-	set := func(name, value string) {
-		if value != "" {
-			h[name] = []string{value}
-		}
+// Fill sets the headers of b; a nil body has none.
+func (b *Body) fill(h *headers) {
+	if b == nil {
+		return
 	}
-	set(HeaderContentType, b.ContentType)
-	set(HeaderContentEncoding, b.Encoding)
+	h.set(HeaderContentType, b.ContentType)
+	h.set(HeaderContentEncoding, b.Encoding)
 	if b.Blob != "" {
-		set(HeaderBlob, b.Blob)
-		set(HeaderBlobDigest, b.Digest)
-		set(HeaderBlobSize, strconv.Itoa(b.Size))
+		h.set(HeaderBlob, b.Blob)
+		h.set(HeaderBlobDigest, b.Digest)
+		h.number(HeaderBlobSize, uint64(b.Size), 0)
 	}
 }
 

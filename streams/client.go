@@ -27,6 +27,7 @@ type Client struct {
 
 	fault func(step string) error // where tests let a process die
 
+	journal *journal
 	mu      sync.Mutex
 	control jetstream.KeyValue // nil until it was looked up
 }
@@ -47,7 +48,7 @@ func NewClient(nc *nats.Conn, n Namespace) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("new client: %w", err)
 	}
-	return &Client{nc: nc, js: js, ns: n}, nil
+	return &Client{nc: nc, js: js, ns: n, journal: &journal{js: js}}, nil
 }
 
 // ControlBucket is what the fleet shares beside the streams; keys.go lists its keys.

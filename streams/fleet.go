@@ -140,15 +140,17 @@ func (c *Client) announcedOf(ctx context.Context, name string) ([]AnnouncedType,
 	return list, nil
 }
 
-// Definition returns the type of t for the defaults of a task, and why t does not
-// fit it. A type that the publisher's own registry has costs no look at the fleet.
-func (p *Publisher) definition(ctx context.Context, t tasks.Task) (tasks.Definition, error) {
+// Definition returns the type of t for the defaults of a task, and why t cannot be
+// published. A type that the publisher's own registry has costs no look at the
+// fleet.
+func (p *Publisher) definition(ctx context.Context, t *tasks.Task) (tasks.Definition, error) {
 	own := p.options.Registry
-	if definition, known := own.Lookup(t.Type); known {
-		if p.options.Unchecked {
-			return definition, nil
-		}
-		return definition, own.Check(t)
+	definition, known := own.Lookup(t.Type)
+	if known && !p.options.Unchecked {
+		return definition, own.Check(*t)
+	}
+	if err := t.Check(); err != nil || known {
+		return definition, err
 	}
 	versions := p.fleet.versions(ctx, p.Client, t.Type)
 	switch {
@@ -157,7 +159,7 @@ func (p *Publisher) definition(ctx context.Context, t tasks.Task) (tasks.Definit
 	case len(versions) > 0:
 		return versions[0].Definition, fits(versions, t.Payload)
 	case own != nil && !p.options.Unchecked:
-		return tasks.Definition{}, own.Check(t) // unknown type
+		return tasks.Definition{}, own.Check(*t) // unknown type
 	default:
 		return tasks.Definition{Priority: tasks.Default, Pool: tasks.MainPool}, nil
 	}

@@ -100,7 +100,7 @@ func (c *Client) pack(p Packing, value json.RawMessage) (b *Body, large bool, er
 
 // PackResult decides how the result of o, if any, is carried. What the codec
 // refuses is stored as JSON, since the work is done.
-func (l *lease) packResult(ctx context.Context, o tasks.Outcome) (*Body, error) {
+func (l *lease) packResult(ctx context.Context, o *tasks.Outcome) (*Body, error) {
 	if o.State != tasks.Succeeded {
 		return nil, nil
 	}
