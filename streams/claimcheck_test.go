@@ -140,7 +140,7 @@ func TestABlobThatIsNotWhatTheTaskSaysBuriesIt(t *testing.T) {
 		{"replaced", func(h *harness, blob string) error {
 			_, err := h.store().PutBytes(h.ctx, blob, []byte(`{"text":"other"}`))
 			return err
-		}, "another digest"},
+		}, "has another digest than the task says"},
 		{"without its chunks", func(h *harness, blob string) error {
 			info, err := h.store().GetInfo(h.ctx, blob)
 			if err != nil {
