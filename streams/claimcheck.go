@@ -213,7 +213,7 @@ func proved(data []byte, b *Body) bool {
 func (c *Client) copyBlob(ctx context.Context, from envelope, toRun string) (envelope, error) {
 	to := from
 	to.run = toRun
-	if from.body == nil || from.body.Blob == "" {
+	if from.body == nil || from.body.Blob == "" || from.body.Blob == payloadBlob(toRun) {
 		return to, nil
 	}
 	data, err := c.checkOut(ctx, from.body)

@@ -18,15 +18,14 @@ func (s *Source) Fault(fn func(step string) error) { s.fault = fn }
 // hang there as long as fn does.
 func (c *Client) FaultStep(fn func(step string) error) { c.fault = fn }
 
-// CopyBlob gives a run of the task whose message h and subject are a copy of its
-// payload, and returns the message of the new run.
-func (c *Client) CopyBlob(ctx context.Context, subject string, h nats.Header, toRun string) (*nats.Msg, error) {
-	from, err := c.ns.open(stored{subject: subject, header: h})
+// SealAgain returns the message of another run of a stored task.
+func (p *Publisher) SealAgain(ctx context.Context, subject string, h nats.Header, data []byte, run string) (*nats.Msg, error) {
+	e, err := p.ns.open(stored{subject: subject, header: h, data: data})
 	if err != nil {
 		return nil, err
 	}
-	to, err := c.copyBlob(ctx, from, toRun)
-	return to.message(c.ns), err
+	e.run, e.At = run, time.Time{}
+	return p.seal(ctx, e)
 }
 
 // NewReader is a client without a connection, which reads and writes bodies.

@@ -43,8 +43,19 @@ func (p Packing) inlineLimit(maxMessage int64) int {
 
 // PackPayload decides how a payload is carried, and stores its blob if it has
 // one. It gives the writing of a blob the publisher's patience and a second for
-// each MiB.
+// each MiB. What is carried already, as by a dead letter that is published again,
+// stays as it is, with a copy of its blob.
 func (p *Publisher) packPayload(ctx context.Context, e envelope) (*Body, error) {
+	if e.body != nil {
+		writing, cancel := p.writing(ctx, e.body.Size)
+		defer cancel()
+		copied, err := p.copyBlob(writing, e, e.run)
+		var broken *UnreadableError
+		if errors.As(err, &broken) {
+			return nil, &tasks.InvalidError{Field: "payload", Want: broken.Want}
+		}
+		return copied.body, p.unwritten(ctx, writing, err)
+	}
 	b, large, err := p.pack(p.options.Packing, e.Payload)
 	if err != nil {
 		return nil, &tasks.InvalidError{Field: "payload", Want: err.Error()}
@@ -52,7 +63,7 @@ func (p *Publisher) packPayload(ctx context.Context, e envelope) (*Body, error) 
 	if !large {
 		return b, nil
 	}
-	writing, cancel := context.WithTimeout(ctx, p.options.Patience+time.Duration(len(b.Data)>>20)*time.Second)
+	writing, cancel := p.writing(ctx, len(b.Data))
 	defer cancel()
 	// An id that is taken is found out before megabytes are stored in vain.
 	if e.run != e.ID {
@@ -61,11 +72,20 @@ func (p *Publisher) packPayload(ctx context.Context, e envelope) (*Body, error) 
 		}
 	}
 	err = p.checkIn(writing, b, payloadBlob(e.run), owner{payloadKind, e.Type, e.ID})
+	return b, p.unwritten(ctx, writing, err)
+}
+
+func (p *Publisher) writing(ctx context.Context, size int) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, p.options.Patience+time.Duration(size>>20)*time.Second)
+}
+
+// Unwritten tells silence, for as long as writing went on, from a refusal.
+func (p *Publisher) unwritten(ctx, writing context.Context, err error) error {
 	var answer *jetstream.APIError
 	if err != nil && writing.Err() != nil && ctx.Err() == nil && !errors.As(err, &answer) {
-		return nil, fmt.Errorf("%w; nothing was published (%w)", ErrUnreachable, err)
+		return fmt.Errorf("%w; nothing was published (%w)", ErrUnreachable, err)
 	}
-	return b, err
+	return err
 }
 
 // Taken answers a [*WaitingError] when a task has the id. That the server does
