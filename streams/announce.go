@@ -51,7 +51,7 @@ func (c *Client) Announce(ctx context.Context, r *tasks.Registry, program string
 		}
 		t := AnnouncedType{Definition: definition, Announced: time.Now().UTC(), Program: program}
 		if t.Hash, err = hashOf(definition); err == nil {
-			err = c.announce(ctx, control, t)
+			err = c.announceType(ctx, control, t)
 		}
 		if err != nil {
 			return fmt.Errorf("announce type %s: %w", definition.Name, err)
@@ -60,7 +60,7 @@ func (c *Client) Announce(ctx context.Context, r *tasks.Registry, program string
 	return nil
 }
 
-func (c *Client) announce(ctx context.Context, control jetstream.KeyValue, t AnnouncedType) error {
+func (c *Client) announceType(ctx context.Context, control jetstream.KeyValue, t AnnouncedType) error {
 	key := controlKey(typeKind, t.Name, t.Hash)
 	ctx, cancel := context.WithTimeout(ctx, pubAckWait)
 	defer cancel()

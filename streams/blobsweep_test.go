@@ -107,7 +107,7 @@ func TestKilledAtEachStepOfTheSweep(t *testing.T) {
 			if err := stream.DeleteMsg(h.ctx, gone.Sequence); err != nil {
 				t.Fatal(err)
 			}
-			h.Client.FaultStep(killOnce(step))
+			h.Client.Fault(killOnce(step))
 			mover := streams.NewMover(h.Client, streams.MoverOptions{})
 			if err := mover.SweepBlobs(h.ctx, time.Now().Add(25*time.Hour)); !errors.Is(err, errKilled) {
 				t.Fatalf("SweepBlobs = %v, want it killed at %s", err, step)
@@ -130,7 +130,7 @@ func TestKilledBetweenAResultsBlobAndItsEvent(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, shortLease)
 	receipt := h.publish(tasks.Task{Type: "carry", ID: "big", Payload: incompressible(300 << 10)})
-	h.Client.FaultStep(killOnce("blob stored"))
+	h.Client.Fault(killOnce("blob stored"))
 	var runs atomic.Int64
 	h.work(carrying(func(_ context.Context, in letter) (letter, error) {
 		runs.Add(1)

@@ -25,11 +25,11 @@ type Client struct {
 	ns  Namespace
 	zip compressor
 
-	fault func(step string) error // where tests let a process die
-
 	journal *journal
 	mu      sync.Mutex
 	control jetstream.KeyValue // nil until it was looked up
+
+	fault func(step string) error // where tests let a process die; nil outside
 }
 
 // PubAckWait bounds the wait for one answer of the server. What was asked is
@@ -67,14 +67,6 @@ func (c *Client) controlBucket(ctx context.Context) (jetstream.KeyValue, error) 
 	defer c.mu.Unlock()
 	c.control = found
 	return found, nil
-}
-
-// Step tells tests how far the client is.
-func (c *Client) step(name string) error {
-	if c.fault == nil {
-		return nil
-	}
-	return c.fault(name)
 }
 
 // Namespace returns the client's namespace.

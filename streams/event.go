@@ -35,6 +35,7 @@ type Event struct {
 	Started, Ended time.Time
 	At             time.Time    // due again
 	Reason         tasks.Reason // of dead and parked
+	By             string       // who cancelled; Detail.Note says why
 	Detail         Detail
 	Result         json.RawMessage // of succeeded, where Body is nil
 	Body           *Body           // how the result is carried; [Client.Load] reads it
@@ -72,6 +73,7 @@ func (e *Event) message(n Namespace) (*nats.Msg, error) {
 	h.time(HeaderEnded, e.Ended)
 	h.time(HeaderAt, e.At)
 	h.set(HeaderReason, string(e.Reason))
+	h.set(HeaderBy, e.By)
 	if e.State == tasks.Succeeded {
 		e.Body.fill(&h)
 	}
@@ -99,7 +101,7 @@ func parseEvent(s stored) Event {
 		Sequence: uint64(number(h, HeaderSequence)), Delivery: max(number(h, HeaderDelivery), 1),
 		Returned: number(h, HeaderReturned), Lost: number(h, HeaderLost), Worker: header(h, HeaderWorker),
 		Ready: timestamp(h, HeaderReady), Started: timestamp(h, HeaderStarted), Ended: timestamp(h, HeaderEnded),
-		At: timestamp(h, HeaderAt), Reason: tasks.Reason(header(h, HeaderReason)), Time: s.time,
+		At: timestamp(h, HeaderAt), Reason: tasks.Reason(header(h, HeaderReason)), By: header(h, HeaderBy), Time: s.time,
 	}
 	e.Type, e.ID = lastTwo(s.subject)
 	if e.State == tasks.Succeeded {

@@ -14,10 +14,6 @@ import (
 // whenever fn returns an error, as if the process died there.
 func (s *Source) Fault(fn func(step string) error) { s.fault = fn }
 
-// FaultStep makes the client fail before a step whenever fn returns an error, or
-// hang there as long as fn does.
-func (c *Client) FaultStep(fn func(step string) error) { c.fault = fn }
-
 // SealAgain returns the message of another run of a stored task.
 func (p *Publisher) SealAgain(ctx context.Context, subject string, h nats.Header, data []byte, run string) (*nats.Msg, error) {
 	e, err := p.ns.open(stored{subject: subject, header: h, data: data})
@@ -36,6 +32,12 @@ func (c *Client) Pack(value []byte) error {
 	_, err := c.encode(Packing{}, value)
 	return err
 }
+
+// Fault makes cancelling (announce, event, remove, signal, clear), writing a blob
+// (chunks sent, blob stored) and the sweep of blobs (chunks purge, description
+// purge) fail before a step whenever fn returns an error, as if the process died
+// there.
+func (c *Client) Fault(fn func(step string) error) { c.fault = fn }
 
 // NC is the client's connection.
 func (c *Client) NC() *nats.Conn { return c.nc }
@@ -77,3 +79,9 @@ func ParseEvent(subject string, h nats.Header, data []byte, at time.Time) Event 
 
 // Append stores an event.
 func (c *Client) Append(ctx context.Context, e Event) error { return c.append(ctx, &e) }
+
+// ParseCancellation reads an entry or a signal.
+func ParseCancellation(data []byte) ([]tasks.Cancellation, error) { return parseCancellation(data) }
+
+// ParsePause reads an entry.
+func ParsePause(key string, value []byte) (Pause, error) { return parsePause(key, value) }

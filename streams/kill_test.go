@@ -77,7 +77,7 @@ func publishForEver(client *streams.Client) {
 
 // PublishLarge is a child's part: it prints the step and hangs there.
 func publishLarge(ctx context.Context, client *streams.Client, step string) {
-	client.FaultStep(func(at string) error {
+	client.Fault(func(at string) error {
 		if at == step {
 			fmt.Println("at", step)
 			select {}

@@ -39,7 +39,7 @@ func TestTypesThatWorkersAnnounced(t *testing.T) {
 		{[]string{"type", "show", "nobodys"}, 3, "no worker has announced type nobodys"},
 		{[]string{"type", "show", "ok", "ffffffffffffffff0"}, 3, "no worker has announced type ok ffffffffffffffff0"},
 		{[]string{"type", "show", "a.b"}, 2, `"a.b" is not a type`},
-		{[]string{"type", "rm", "ok"}, 2, "nobody is there to confirm it"},
+		{[]string{"type", "rm", "ok"}, 2, "needs --force where no terminal is"},
 		{[]string{"type", "rm", "ok", "--dry-run"}, 0, "would remove 1 versions of ok"},
 		{[]string{"type", "rm", "ok", "-f"}, 0, "removed 1 versions of ok"},
 		{[]string{"type", "rm", "ok", "-f"}, 3, "no worker has announced type ok"},

@@ -12,7 +12,7 @@ type typeRm struct {
 	Name   string `arg:"" help:"The type's name."`
 	Hash   string `arg:"" optional:"" help:"The version, or the beginning of its hash. Default all versions."`
 	DryRun bool   `help:"Show what would be removed, and remove nothing."`
-	Force  bool   `short:"f" help:"Do not ask for confirmation; needed where standard input is no terminal."`
+	cli.Force
 }
 
 // Run removes what workers announced of a type; kong calls it.
@@ -26,11 +26,9 @@ func (c *typeRm) Run(ctx context.Context, s *session) error {
 		s.say("would remove %d versions of %s", len(versions), c.Name)
 		return announcedList(p, versions).Print(p)
 	}
-	if !c.Force {
-		what := fmt.Sprintf("remove %d announced versions of %s", len(versions), c.Name)
-		if err := cli.Confirm(s.std, what, c.Name); err != nil {
-			return err
-		}
+	what := fmt.Sprintf("remove %d announced versions of %s", len(versions), c.Name)
+	if err := s.std.Confirm(what, c.Name, c.Force.Force); err != nil {
+		return err
 	}
 	if err := client.Forget(ctx, versions); err != nil {
 		return err
