@@ -19,7 +19,7 @@ func TestCheckJSONNamesWhatIsWrong(t *testing.T) {
 		"an escaped quote":               {`"a\"[[` + strings.Repeat("[", 100) + `"`, ""},
 		"as deep as allowed":             {strings.Repeat("[", 64) + strings.Repeat("]", 64), ""},
 		"siblings add no depth":          {"[" + strings.Repeat("[],", 99) + "[]]", ""},
-		"as large as allowed":            {`"` + strings.Repeat("x", tasks.MaxPayload-2) + `"`, ""},
+		"as large as allowed, read on":   {strings.Repeat("[", tasks.MaxPayload), "payload: nested deeper than 64"},
 		"an exponent of three digits":    {`[1e999,1E-999,1e+307]`, ""},
 		"e in words and keys":            {`{"1e123456":true,"e99999":false}`, ""},
 		"too large":                      {`"` + strings.Repeat("x", tasks.MaxPayload-1) + `"`, "payload: 33554433 bytes are more than 33554432"},

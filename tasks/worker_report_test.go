@@ -395,12 +395,15 @@ func TestResultsThatWaitToBeStoredAreBounded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const tasksInAll = 8
-		text := strings.Repeat("x", 20<<20)
+		result := make(json.RawMessage, 20<<20)
 		var started atomic.Int64
 		registry := new(tasks.Registry)
-		tasks.Handle(registry, tasks.Type[note, string]{Name: "large"}, func(context.Context, note) (string, error) {
-			started.Add(1)
-			return text, nil
+		tasks.Handle(registry, tasks.Type[note, string]{Name: "large"}, func(context.Context, note) (string, error) { return "", nil })
+		registry.Use(func(tasks.Handler) tasks.Handler { // without the time that 20 MiB of JSON take
+			return func(context.Context, *tasks.Delivery) (json.RawMessage, error) {
+				started.Add(1)
+				return result, nil
+			}
 		})
 		stored := make(chan struct{})
 		memory := tasks.NewMemory(tasks.MemoryOptions{})
@@ -432,7 +435,15 @@ func TestAResultTooLargeIsBuried(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		registry := new(tasks.Registry)
 		tasks.Handle(registry, tasks.Type[note, string]{Name: "large"}, func(context.Context, note) (string, error) {
-			return strings.Repeat("x", tasks.MaxResult-1), nil
+			return "", nil
+		})
+		registry.Use(func(next tasks.Handler) tasks.Handler { // without the time that 32 MiB of JSON take
+			return func(ctx context.Context, d *tasks.Delivery) (json.RawMessage, error) {
+				if d.Type == "large" {
+					return make(json.RawMessage, tasks.MaxResult+1), nil
+				}
+				return next(ctx, d)
+			}
 		})
 		tasks.Handle(registry, tasks.Type[note, chan int]{Name: "none"}, func(context.Context, note) (chan int, error) { return nil, nil })
 		r := start(t, tasks.WorkerOptions{Registry: registry})
