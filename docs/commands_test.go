@@ -128,7 +128,7 @@ func TestFlagsAndVariablesOfThePagesExist(t *testing.T) {
 }
 
 // StreamNames look like variables.
-var streamNames = []string{"SPARKLE_TASKS", "SPARKLE_EVENTS", "SPARKLE_DEAD", "SPARKLE_ADVISORIES", "SPARKLE_USAGE"}
+var streamNames = []string{"SPARKLE_TASKS", "SPARKLE_EVENTS", "SPARKLE_DEAD", "SPARKLE_ADVISORIES", "SPARKLE_USAGE", "SPARKLE_BLOBS"}
 
 func TestMakeTargetsOfThePagesExist(t *testing.T) {
 	makefile, err := os.ReadFile(filepath.Join(root, "Makefile"))

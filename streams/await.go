@@ -94,14 +94,14 @@ func (c *Client) await(ctx context.Context, id, run string, heard <-chan *nats.M
 		case m := <-heard:
 			e := parseEvent(stored{subject: m.Subject, header: m.Header, data: m.Data})
 			if e.Run == run && e.State.Terminal() {
-				return e.result()
+				return c.result(ctx, e)
 			}
 			continue
 		case <-check.C:
 		case <-reconnected:
 		}
 		if last, err := c.lastEvent(ctx, c.ns.Event("*", id), run); err == nil && last.State.Terminal() {
-			return last.result()
+			return c.result(ctx, last)
 		}
 		check.Reset(wait)
 		wait = min(4*wait, awaitCheck)
@@ -123,6 +123,19 @@ func (c *Client) currentRun(ctx context.Context, id string) (string, error) {
 		return "", ErrNotFound
 	}
 	return header(last.header, HeaderRun), err
+}
+
+// Result tells how a run ended, with its result wherever that is.
+func (c *Client) result(ctx context.Context, e Event) (Result, error) {
+	r, err := e.result()
+	if err != nil {
+		return r, err
+	}
+	problem, err := c.loadInto(ctx, e.Body, &r.Result)
+	if err == nil && problem != "" {
+		err = &UnreadableError{problem}
+	}
+	return r, wrap("load the result of", "task "+e.ID, err)
 }
 
 func (e Event) result() (Result, error) {

@@ -8,12 +8,15 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"sparkle/tasks"
 )
 
 // MaxBlob bounds one blob, in bytes.
-const MaxBlob = 32 << 20
+const MaxBlob = tasks.MaxPayload
 
-// Put stores data under a name, replacing what is there.
+// Put stores data under a name, replacing what is there. Nothing removes it but
+// its owner: the sweep goes by metadata, which this has not.
 func (c *Client) Put(ctx context.Context, name, contentType string, data []byte) error {
 	if len(data) > MaxBlob {
 		return fmt.Errorf("put blob %s: %d bytes are more than %d", name, len(data), MaxBlob)

@@ -16,9 +16,14 @@ import (
 // A Client is one namespace on one NATS connection. It is safe for concurrent
 // use and owns no goroutine; the connection is the caller's.
 type Client struct {
-	nc *nats.Conn
-	js jetstream.JetStream
-	ns Namespace
+	// Codecs read payloads and results of other content types than JSON. Set
+	// them before the client is used. Default none: such a payload is buried.
+	Codecs []Codec
+
+	nc  *nats.Conn
+	js  jetstream.JetStream
+	ns  Namespace
+	zip compressor
 
 	journal *journal
 	mu      sync.Mutex
@@ -82,29 +87,29 @@ var errNoMessage = errors.New("no such message")
 // the stream's leader has it: a replica asked directly may lag behind, and what
 // decides whether a task runs again must not.
 func (c *Client) leaderLast(ctx context.Context, kind, subject string) (stored, error) {
-	return c.leaderGet(ctx, kind, map[string]any{"last_by_subj": subject})
+	return c.leaderGet(ctx, c.ns.Stream(kind), map[string]any{"last_by_subj": subject})
 }
 
 // LeaderAt returns the message with that sequence.
 func (c *Client) leaderAt(ctx context.Context, kind string, sequence uint64) (stored, error) {
-	return c.leaderGet(ctx, kind, map[string]any{"seq": sequence})
+	return c.leaderGet(ctx, c.ns.Stream(kind), map[string]any{"seq": sequence})
 }
 
 // LeaderNext returns the first message of subject from sequence on.
 func (c *Client) leaderNext(ctx context.Context, kind, subject string, sequence uint64) (stored, error) {
-	return c.leaderGet(ctx, kind, map[string]any{"seq": sequence, "next_by_subj": subject})
+	return c.leaderGet(ctx, c.ns.Stream(kind), map[string]any{"seq": sequence, "next_by_subj": subject})
 }
 
-func (c *Client) leaderGet(ctx context.Context, kind string, request map[string]any) (stored, error) {
+func (c *Client) leaderGet(ctx context.Context, stream string, request map[string]any) (stored, error) {
 	body, err := json.Marshal(request)
 	if err != nil {
 		return stored{}, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, pubAckWait)
 	defer cancel()
-	answer, err := c.nc.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+c.ns.Stream(kind), body)
+	answer, err := c.nc.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+stream, body)
 	if err != nil {
-		return stored{}, fmt.Errorf("read %s: %w", c.ns.Stream(kind), err)
+		return stored{}, fmt.Errorf("read %s: %w", stream, err)
 	}
 	return decodeStored(answer.Data)
 }

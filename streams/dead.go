@@ -77,6 +77,9 @@ type DeadLetter struct {
 	Died     time.Time       `json:"died"`
 	Payload  json.RawMessage `json:"payload,omitempty"`
 	Attempts []Attempt       `json:"attempts"`
+	// Body tells how the payload is carried where it is large or not written as
+	// JSON. Payload is empty then; [Client.Load] reads it.
+	Body *Body `json:"payload_body,omitempty"`
 }
 
 func (c *Client) parseDead(s stored) DeadLetter {
@@ -84,11 +87,13 @@ func (c *Client) parseDead(s stored) DeadLetter {
 	d := DeadLetter{
 		Sequence: s.sequence, ID: e.ID, Run: e.run, Type: e.Type, Priority: e.Priority, Pool: e.Pool, User: e.User,
 		Reason: tasks.Reason(header(s.header, HeaderReason)), Error: header(s.header, HeaderError),
-		Attempt: e.attempt, Died: s.time, Attempts: []Attempt{},
+		Attempt: e.attempt, Died: s.time, Attempts: []Attempt{}, Body: e.body,
 	}
-	if json.Valid(s.data) {
+	switch {
+	case e.body != nil:
+	case json.Valid(s.data):
 		d.Payload = s.data
-	} else { // it died of that
+	default: // it died of that
 		d.Payload, _ = json.Marshal(string(s.data))
 	}
 	_ = json.Unmarshal([]byte(header(s.header, HeaderHistory)), &d.Attempts)

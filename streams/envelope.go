@@ -19,11 +19,16 @@ type envelope struct {
 	run     string
 	attempt int
 	parked  tasks.Reason
+	body    *Body // how the payload is carried; nil: Payload has it, as it is
 }
 
 // Message builds the message of e on its ready subject.
 func (e envelope) message(n Namespace) *nats.Msg {
-	return &nats.Msg{Subject: n.Ready(e.Task), Header: e.header(), Data: e.Payload}
+	m := &nats.Msg{Subject: n.Ready(e.Task), Header: e.header(), Data: e.Payload}
+	if e.body != nil {
+		m.Data = e.body.Data
+	}
+	return m
 }
 
 // Schedule builds the message schedule that puts e on its ready subject at a
@@ -52,6 +57,7 @@ func (e envelope) header() nats.Header {
 	if e.Timeout > 0 {
 		h.set(HeaderTimeout, e.Timeout.String())
 	}
+	e.body.fill(&h)
 	for name, value := range e.Headers {
 		h.set(name, value)
 	}
@@ -95,6 +101,9 @@ func (n Namespace) open(s stored) (envelope, error) {
 			e.Timeout = d
 		}
 	}
+	if e.body = readBody(s); e.body != nil {
+		e.Payload = nil
+	}
 	switch {
 	case e.run != "":
 	case ownRun(e.ID):
@@ -117,7 +126,8 @@ func ownHeaders(h nats.Header) map[string]string {
 	var own map[string]string
 	for name, values := range h {
 		canonical := textproto.CanonicalMIMEHeaderKey(name)
-		if strings.HasPrefix(canonical, "Nats-") || strings.HasPrefix(canonical, "Sparkle-") || len(values) == 0 {
+		if strings.HasPrefix(canonical, "Nats-") || strings.HasPrefix(canonical, "Sparkle-") || len(values) == 0 ||
+			canonical == HeaderContentType || canonical == HeaderContentEncoding {
 			continue
 		}
 		if own == nil {

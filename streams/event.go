@@ -37,7 +37,8 @@ type Event struct {
 	Reason         tasks.Reason // of dead and parked
 	By             string       // who cancelled; Detail.Note says why
 	Detail         Detail
-	Result         json.RawMessage // of succeeded
+	Result         json.RawMessage // of succeeded, where Body is nil
+	Body           *Body           // how the result is carried; [Client.Load] reads it
 	Time           time.Time       // when the event was stored
 }
 
@@ -73,7 +74,14 @@ func (e *Event) message(n Namespace) (*nats.Msg, error) {
 	h.time(HeaderAt, e.At)
 	h.set(HeaderReason, string(e.Reason))
 	h.set(HeaderBy, e.By)
+	if e.State == tasks.Succeeded {
+		e.Body.fill(&h)
+	}
 	m.Header = h.built
+	if e.State == tasks.Succeeded && e.Body != nil {
+		m.Data = e.Body.Data
+		return m, nil
+	}
 	if e.State == tasks.Succeeded {
 		m.Data = e.Result
 		return m, nil
@@ -97,7 +105,9 @@ func parseEvent(s stored) Event {
 	}
 	e.Type, e.ID = lastTwo(s.subject)
 	if e.State == tasks.Succeeded {
-		e.Result = s.data
+		if e.Body = readBody(s); e.Body == nil {
+			e.Result = s.data
+		}
 	} else if json.Unmarshal(s.data, &e.Detail) != nil {
 		e.Detail = Detail{}
 	}

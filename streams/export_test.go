@@ -14,8 +14,29 @@ import (
 // whenever fn returns an error, as if the process died there.
 func (s *Source) Fault(fn func(step string) error) { s.fault = fn }
 
-// Fault makes cancelling fail before a step (announce, event, remove, signal,
-// clear) whenever fn returns an error, as if the process died there.
+// SealAgain returns the message of another run of a stored task.
+func (p *Publisher) SealAgain(ctx context.Context, subject string, h nats.Header, data []byte, run string) (*nats.Msg, error) {
+	e, err := p.ns.open(stored{subject: subject, header: h, data: data})
+	if err != nil {
+		return nil, err
+	}
+	e.run, e.At = run, time.Time{}
+	return p.seal(ctx, e)
+}
+
+// NewReader is a client without a connection, which reads and writes bodies.
+func NewReader(codecs ...Codec) *Client { return &Client{Codecs: codecs} }
+
+// Pack writes a value with the defaults, as far as a message carries it.
+func (c *Client) Pack(value []byte) error {
+	_, err := c.encode(Packing{}, value)
+	return err
+}
+
+// Fault makes cancelling (announce, event, remove, signal, clear), writing a blob
+// (chunks sent, blob stored) and the sweep of blobs (chunks purge, description
+// purge) fail before a step whenever fn returns an error, as if the process died
+// there.
 func (c *Client) Fault(fn func(step string) error) { c.fault = fn }
 
 // NC is the client's connection.

@@ -88,7 +88,7 @@ func TestABadPayloadIsBuriedWithItsField(t *testing.T) {
 	h := newHarness(t, shortLease)
 	var runs atomic.Int64
 	deep := strings.Repeat("[", 100) + strings.Repeat("]", 100)
-	big := `{"n":1,"x":"` + strings.Repeat("a", tasks.MaxPayload) + `"}`
+	big := `{"n":1,"x":"` + strings.Repeat("a", streams.MaxInline) + `"}`
 	for id, payload := range map[string]string{
 		"no-json": `{"n":`, "shape": `{"n":"seven"}`, "unknown": `{"n":1,"secret-value":2}`, "missing": `{}`,
 		"deep": deep, "big": big, "empty": ``, "two": `{"n":1} {"n":2}`,

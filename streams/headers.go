@@ -35,6 +35,13 @@ const (
 
 	HeaderHistory = "Sparkle-History"
 	HeaderError   = "Sparkle-Error"
+
+	HeaderBlob       = "Sparkle-Blob"
+	HeaderBlobDigest = "Sparkle-Blob-Digest"
+	HeaderBlobSize   = "Sparkle-Blob-Size"
+
+	HeaderContentType     = "Content-Type"
+	HeaderContentEncoding = "Content-Encoding"
 )
 
 // Headers gathers the headers of one message. What is empty is left out, and

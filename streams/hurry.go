@@ -76,7 +76,7 @@ func (c *Client) hurryParked(ctx context.Context, typ string) (int, error) {
 	for next := uint64(1); next > 0; {
 		var batch []stored
 		var err error
-		batch, next, err = c.batch(ctx, "TASKS", subject, next)
+		batch, next, err = c.batch(ctx, c.ns.Stream("TASKS"), subject, next)
 		if err != nil {
 			return total, err
 		}

@@ -32,6 +32,12 @@ type TaskInfo struct {
 	Progress *Progress       `json:"progress"`          // null when it told none
 	Payload  json.RawMessage `json:"payload,omitempty"` // while it has not ended
 	Result   json.RawMessage `json:"result"`            // null when it has none
+	// PayloadBody and ResultBody tell how those are carried that are large or
+	// not written as JSON. [Client.Task] loads them, [Client.Tasks] does not.
+	PayloadBody *Body `json:"payload_body,omitempty"`
+	ResultBody  *Body `json:"result_body,omitempty"`
+	// Unreadable says why one of them cannot be read.
+	Unreadable string `json:"unreadable,omitempty"`
 }
 
 // Progress is what a handler last told of its progress.
@@ -51,14 +57,31 @@ func (c *Client) Task(ctx context.Context, id string) (TaskInfo, error) {
 	if err != nil && !errors.Is(err, errNoMessage) {
 		return TaskInfo{}, wrap("look up", id, err)
 	}
+	var info TaskInfo
 	switch {
 	case found:
-		return c.livingTask(living, events), nil
+		info = c.livingTask(living, events)
 	case len(events) > 0:
-		return endedTask(events), nil
+		info = endedTask(events)
 	default:
 		return TaskInfo{}, fmt.Errorf("task %s: %w", id, ErrNotFound)
 	}
+	return info, wrap("load the payload or result of", "task "+id, c.loadTask(ctx, &info))
+}
+
+func (c *Client) loadTask(ctx context.Context, t *TaskInfo) error {
+	payload, err := c.loadInto(ctx, t.PayloadBody, &t.Payload)
+	if err != nil {
+		return err
+	}
+	result, err := c.loadInto(ctx, t.ResultBody, &t.Result)
+	switch {
+	case payload != "":
+		t.Unreadable = "payload: " + payload
+	case result != "":
+		t.Unreadable = "result: " + result
+	}
+	return err
 }
 
 func (c *Client) livingTask(s stored, events []Event) TaskInfo {
@@ -67,7 +90,7 @@ func (c *Client) livingTask(s stored, events []Event) TaskInfo {
 		ID: e.ID, Run: e.run, Type: e.Type, Priority: e.Priority, Pool: e.Pool, User: e.User,
 		State: tasks.Waiting, Since: s.time,
 	}
-	if json.Valid(s.data) {
+	if info.PayloadBody = e.body; e.body == nil && json.Valid(s.data) {
 		info.Payload = s.data
 	}
 	last := info.takeEvents(events)
@@ -121,6 +144,7 @@ func (t *TaskInfo) takeEvents(events []Event) Event {
 	if last.State == tasks.Cancelled {
 		t.Note = last.Detail.Note
 	}
+	t.ResultBody = last.Body
 	if json.Valid(last.Result) { // anybody can publish an event
 		t.Result = last.Result
 	}

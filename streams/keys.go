@@ -5,7 +5,8 @@ import "strings"
 // Keys of the control bucket. A name in a key is a priority, a pool, a type, an
 // id or a hash, so it has no dot.
 const (
-	sweepKey   = "sweep"  // who swept last, by its revision
+	sweepKey   = "sweep"  // who swept last, by its revision; sweep.blob for blobs
+	typeKind   = "type"   // an announced type: type.<name>.<hash of its definition>
 	cancelKind = "cancel" // cancel.<nuid>: runs that were cancelled; kept for an hour
 	pauseKind  = "pause"  // pause.<priority>.<pool>.<type>: who paused what, why, until when
 )

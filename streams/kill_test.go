@@ -21,10 +21,11 @@ const childRole = "SPARKLE_TEST_CHILD"
 
 // Child runs a worker until it is killed: role "worker" on the server at URL,
 // role "dev" together with a server of its own on the store, where it publishes
-// as well and prints what was acknowledged.
+// as well and prints what was acknowledged; role "blob" publishes a large task and
+// hangs at the step that stands behind the URL.
 func child(role, where string) {
 	ctx := context.Background()
-	url := where
+	url, info, _ := strings.Cut(where, " ")
 	if role == "dev" {
 		server, err := embedded.New(embedded.Options{Store: where, Listen: "127.0.0.1:0"})
 		must(err)
@@ -36,6 +37,9 @@ func child(role, where string) {
 	must(err)
 	_, err = client.Ensure(ctx, shortLease)
 	must(err)
+	if role == "blob" {
+		publishLarge(ctx, client, info)
+	}
 	registry := killable(client, func() {
 		fmt.Println("started")
 		select {}
@@ -69,6 +73,20 @@ func publishForEver(client *streams.Client) {
 			must(err)
 		}
 	}
+}
+
+// PublishLarge is a child's part: it prints the step and hangs there.
+func publishLarge(ctx context.Context, client *streams.Client, step string) {
+	client.Fault(func(at string) error {
+		if at == step {
+			fmt.Println("at", step)
+			select {}
+		}
+		return nil
+	})
+	_, err := streams.NewPublisher(client, streams.PublisherOptions{}).
+		Publish(ctx, tasks.Task{Type: "carry", ID: "big", Payload: incompressible(700 << 10)})
+	must(err)
 }
 
 // Killable has a type whose handlers call hang, and one whose effect is an entry

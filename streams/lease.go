@@ -23,7 +23,7 @@ type lease struct {
 
 func (l *lease) delivery() *tasks.Delivery {
 	l.handed = tasks.Delivery{
-		Task: l.Task, Run: l.run, Attempt: l.attempt, Lost: l.lost(), Ready: l.ready, Lease: l,
+		Task: l.Task, Load: l.payload(), Run: l.run, Attempt: l.attempt, Lost: l.lost(), Ready: l.ready, Lease: l,
 	}
 	return &l.handed
 }
@@ -60,7 +60,12 @@ func (l *lease) Settle(ctx context.Context, o tasks.Outcome) error {
 	if err := l.source.step("event"); err != nil {
 		return err
 	}
-	if err := l.source.append(ctx, l.event(&o)); err != nil {
+	event := l.event(&o)
+	var err error
+	if event.Body, err = l.packResult(ctx, &o); err != nil {
+		return fmt.Errorf("store the result of %s: %w", l.ID, err)
+	}
+	if err := l.source.append(ctx, event); err != nil {
 		return fmt.Errorf("store outcome %s of %s: %w", o.State, l.ID, err)
 	}
 	if err := l.source.step("follow"); err != nil {
@@ -85,8 +90,8 @@ func (l *lease) Settle(ctx context.Context, o tasks.Outcome) error {
 // leases, and who stores them sends the acknowledgement.
 func (l *lease) Succeed(ctx context.Context, o tasks.Outcome, then func(error)) {
 	settle := func() { then(l.Settle(ctx, o)) }
-	m, err := l.event(&o).message(l.source.ns)
-	if err != nil || l.source.fault != nil || !l.source.nc.IsConnected() {
+	m, ok := l.success(&o)
+	if !ok {
 		go settle()
 		return
 	}
@@ -97,6 +102,19 @@ func (l *lease) Succeed(ctx context.Context, o tasks.Outcome, then func(error)) 
 		}
 		then(l.ack())
 	})
+}
+
+// Success returns the event of a result that can be stored with others. It is
+// false where there is more to do, or where nothing can be done at once.
+func (l *lease) success(o *tasks.Outcome) (m *nats.Msg, ok bool) {
+	event := l.event(o)
+	body, large, err := l.writeResult(o)
+	if err != nil || large || l.source.fault != nil || !l.source.nc.IsConnected() {
+		return nil, false
+	}
+	event.Body = body
+	m, err = event.message(l.source.ns)
+	return m, err == nil
 }
 
 // Worn reports that half of the deliveries that the server grants a message are

@@ -37,7 +37,7 @@ func (c *Client) CancelMatching(ctx context.Context, f ListFilter, o MatchingOpt
 	last := stream.CachedInfo().State.LastSeq
 	for next := uint64(1); next > 0 && next <= last; {
 		var batch []stored
-		batch, next, err = c.batch(ctx, "TASKS", f.subject(c.ns), next)
+		batch, next, err = c.batch(ctx, c.ns.Stream("TASKS"), f.subject(c.ns), next)
 		if err != nil {
 			return total, fmt.Errorf("cancel tasks: %w", err)
 		}

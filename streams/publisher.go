@@ -41,8 +41,10 @@ func (e *WaitingError) Unwrap() error { return ErrWaiting }
 // PublisherOptions configures a [Publisher].
 type PublisherOptions struct {
 	// Registry checks types and payloads and gives a task's priority and pool.
-	// Default: only the limits of any task are checked, priority and pool are
-	// "default" and "main".
+	// A type that it lacks is checked against what workers have announced, of
+	// which the newest version gives priority and pool; one that no worker has
+	// announced either is refused. Default: every type is checked so, and one
+	// that nobody knows passes, with priority "default" and pool "main".
 	Registry *tasks.Registry
 	// Unchecked lets unknown types and payloads that break their schema pass.
 	Unchecked bool
@@ -51,8 +53,10 @@ type PublisherOptions struct {
 	// against a count at most a second old.
 	MaxDepth int
 	// Patience is how long Publish tries to reach the server, when ctx does not
-	// end before. Default 10 s.
+	// end before. Default 10 s; a large payload gets a second more for each MiB.
 	Patience time.Duration
+	// Packing says how payloads are written.
+	Packing Packing
 }
 
 // A Publisher publishes tasks. It is safe for concurrent use.
@@ -60,6 +64,7 @@ type Publisher struct {
 	*Client
 	options PublisherOptions
 	depths  depths
+	fleet   fleet
 }
 
 // NewPublisher returns a publisher over c.
@@ -87,7 +92,7 @@ type Receipt struct {
 // nothing was heard for Patience; it repeats a publish whose answer was lost, and
 // never stores one task twice.
 func (p *Publisher) Publish(ctx context.Context, t tasks.Task) (Receipt, error) {
-	e, chosen, err := p.prepare(t)
+	e, chosen, err := p.prepare(ctx, t)
 	if err != nil {
 		return Receipt{}, err
 	}
@@ -111,17 +116,10 @@ func (p *Publisher) Publish(ctx context.Context, t tasks.Task) (Receipt, error) 
 
 // Prepare checks t and fills in what it leaves open. An id that we make is
 // unique by construction and doubles as the run.
-func (p *Publisher) prepare(t tasks.Task) (e envelope, chosen bool, err error) {
-	check := tasks.Task.Check
-	if p.options.Registry != nil && !p.options.Unchecked {
-		check = p.options.Registry.Check
-	}
-	if err := check(t); err != nil {
+func (p *Publisher) prepare(ctx context.Context, t tasks.Task) (e envelope, chosen bool, err error) {
+	definition, err := p.definition(ctx, &t)
+	if err != nil {
 		return envelope{}, false, err
-	}
-	definition, known := p.options.Registry.Lookup(t.Type)
-	if !known {
-		definition = tasks.Definition{Priority: tasks.Default, Pool: tasks.MainPool}
 	}
 	t.Priority = cmp.Or(t.Priority, definition.Priority)
 	t.Pool = cmp.Or(t.Pool, definition.Pool)
@@ -136,8 +134,12 @@ func (p *Publisher) prepare(t tasks.Task) (e envelope, chosen bool, err error) {
 }
 
 // Seal builds the message of e: on its ready subject, or a schedule where its
-// time lies ahead.
-func (p *Publisher) seal(_ context.Context, e envelope) (*nats.Msg, error) {
+// time lies ahead. A payload too large for it is stored as a blob first.
+func (p *Publisher) seal(ctx context.Context, e envelope) (*nats.Msg, error) {
+	var err error
+	if e.body, err = p.packPayload(ctx, e); err != nil {
+		return nil, err
+	}
 	if e.At.After(time.Now()) {
 		return e.schedule(p.ns, e.At), nil
 	}

@@ -180,7 +180,7 @@ func TestPublishSaysWhenTheServerIsFull(t *testing.T) {
 	t.Cleanup(func() { _ = server.Close() })
 	h := connected(t, server.URL())
 	p := h.publisher(streams.PublisherOptions{Patience: time.Second})
-	payload := []byte(`"` + strings.Repeat("x", 200<<10) + `"`)
+	payload := incompressible(200 << 10)
 	for range 20 {
 		if _, err = p.Publish(h.ctx, tasks.Task{Type: "count", Payload: payload}); err != nil {
 			break

@@ -18,6 +18,8 @@ type SourceOptions struct {
 	// Topology makes the consumer of a pool that has none yet, with its ack
 	// wait; it must be the one that Ensure was called with.
 	Topology Topology
+	// Packing says how results are written.
+	Packing Packing
 	// Log gets what no caller could be told. The zero logger is silent.
 	Log zerolog.Logger
 }

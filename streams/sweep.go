@@ -11,36 +11,44 @@ import (
 	"sparkle/tasks"
 )
 
-// Sweeps sweeps each SweepEvery, one mover of all at a time: whoever updates the
-// control bucket's entry first.
+// Sweeps sweeps each SweepEvery, and blobs each hour, one mover of all at a time:
+// whoever updates the control bucket's entry first.
 func (m *Mover) sweeps(ctx context.Context) {
 	for ctx.Err() == nil {
-		due, err := m.claimSweep(ctx)
+		due, err := m.claimSweep(ctx, sweepKey, m.options.SweepEvery)
 		if err == nil && due {
 			err = m.Sweep(ctx)
 		}
 		if err != nil && ctx.Err() == nil {
 			m.options.Log.Warn().Err(err).Msg("sweep not finished")
 		}
+		due, err = m.claimSweep(ctx, controlKey(sweepKey, "blob"), blobSweepEvery)
+		if err == nil && due {
+			err = m.SweepBlobs(ctx, time.Now())
+		}
+		if err != nil && ctx.Err() == nil {
+			m.options.Log.Warn().Err(err).Msg("sweep of blobs not finished")
+		}
 		// Uneven steps keep the movers of a fleet apart.
 		pause(ctx, m.options.SweepEvery/4+rand.N(m.options.SweepEvery/4))
 	}
 }
 
-func (m *Mover) claimSweep(ctx context.Context) (bool, error) {
+// ClaimSweep reports whether a sweep is due, and makes it this mover's.
+func (m *Mover) claimSweep(ctx context.Context, key string, every time.Duration) (bool, error) {
 	control, err := m.controlBucket(ctx)
 	if err != nil {
 		return false, err
 	}
-	entry, err := control.Get(ctx, sweepKey)
+	entry, err := control.Get(ctx, key)
 	if errors.Is(err, jetstream.ErrKeyNotFound) {
-		_, err = control.Create(ctx, sweepKey, nil)
+		_, err = control.Create(ctx, key, nil)
 		return err == nil, ignore(err, jetstream.ErrKeyExists)
 	}
-	if err != nil || time.Since(entry.Created()) < m.options.SweepEvery {
+	if err != nil || time.Since(entry.Created()) < every {
 		return false, err
 	}
-	_, err = control.Update(ctx, sweepKey, nil, entry.Revision())
+	_, err = control.Update(ctx, key, nil, entry.Revision())
 	if refused(err) || errors.Is(err, jetstream.ErrKeyExists) {
 		return false, nil
 	}

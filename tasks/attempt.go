@@ -31,6 +31,7 @@ type attempt struct {
 	extending bool
 	lost      bool      // its lease was given up: no more extensions
 	cancelled time.Time // when ctx was first seen done
+	result    int       // bytes that are to be stored
 	// Why its run was cancelled; nil while it was not.
 	cancellation *Cancellation
 }
@@ -74,5 +75,24 @@ func (a *attempt) call(ctx context.Context, handler Handler) (result json.RawMes
 		}
 	}()
 	pprof.SetGoroutineLabels(pprof.WithLabels(ctx, pprof.Labels("task_type", a.Type, "task_id", a.ID)))
+	if a.Load == nil {
+		return handler(ctx, a.Delivery)
+	}
+	if a.Payload, err = a.load(ctx); err != nil {
+		return nil, err
+	}
+	defer func() { a.Payload = nil }() // settling needs only where it is
 	return handler(ctx, a.Delivery)
+}
+
+func (a *attempt) load(ctx context.Context) (json.RawMessage, error) {
+	payload, err := a.Load(ctx)
+	var wrong *InvalidError
+	switch {
+	case errors.As(err, &wrong):
+		return nil, unfit(wrong)
+	case err != nil:
+		return nil, fmt.Errorf("load the payload: %w", err)
+	}
+	return payload, nil
 }

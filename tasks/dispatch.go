@@ -75,7 +75,7 @@ func (w *Worker) next() *attempt {
 		}
 		return w.alone
 	}
-	if len(w.running) >= w.slots || w.settling >= maxSettling {
+	if len(w.running) >= w.slots || w.full() {
 		return nil
 	}
 	a := w.pick()
@@ -117,7 +117,7 @@ func (w *Worker) readyFlow(p Priority) int {
 // slots, so that an idle worker takes a burst at once.
 func (w *Worker) ask(now time.Time) {
 	free := max(w.slots-len(w.running), 0)
-	if w.alone != nil || w.settling >= maxSettling {
+	if w.alone != nil || w.full() {
 		return
 	}
 	total := 0
@@ -147,7 +147,7 @@ func (w *Worker) run(a *attempt) (next *attempt) {
 			return
 		}
 		if a.taken.CompareAndSwap(false, true) {
-			w.goWork(w.freeSlot(a))
+			w.goWork(w.freeSlot(a, 0))
 			o, settle := a.decide(w.types[a.Type].Retry, nil, errGoexit, context.Cause(a.ctx))
 			w.conclude(a, o, settle)
 		} else {
@@ -160,7 +160,7 @@ func (w *Worker) run(a *attempt) (next *attempt) {
 		w.unstuck() // settled without us, and the slot is another's
 		return nil
 	}
-	next = w.freeSlot(a)
+	next = w.freeSlot(a, len(o.Result))
 	w.conclude(a, o, settle)
 	return next
 }
@@ -184,9 +184,14 @@ func (w *Worker) began(ctx context.Context, a *attempt) {
 	a.ctx, a.called = ctx, true
 }
 
-// FreeSlot ends a's use of its slot, while its outcome is being stored, and
-// returns the attempt that has the slot now, nil when none does.
-func (w *Worker) freeSlot(a *attempt) (next *attempt) {
+// Full reports that no more is started since enough waits to be stored: a server
+// that is slow or away must not fill the memory with results.
+func (w *Worker) full() bool { return w.settling >= maxSettling || w.storing >= maxStoring }
+
+// FreeSlot ends a's use of its slot, while its outcome, with a result of that many
+// bytes, is being stored. It returns the attempt that has the slot now, nil when
+// none does.
+func (w *Worker) freeSlot(a *attempt, result int) (next *attempt) {
 	now := time.Now()
 	w.mu.Lock()
 	delete(w.running, a)
@@ -194,6 +199,8 @@ func (w *Worker) freeSlot(a *attempt) (next *attempt) {
 		w.alone = nil
 	}
 	w.settling++
+	a.result = result
+	w.storing += result
 	a.flow.measured(now.Sub(a.started), now)
 	next = w.startFirst(now)
 	w.mu.Unlock()
@@ -205,8 +212,9 @@ func (w *Worker) freeSlot(a *attempt) (next *attempt) {
 func (w *Worker) release(a *attempt) {
 	w.mu.Lock()
 	delete(w.held, a)
+	full := w.full()
 	w.settling--
-	full := w.settling == maxSettling-1
+	w.storing -= a.result
 	w.mu.Unlock()
 	w.signal()
 	if full {

@@ -83,6 +83,9 @@ func (r *Registry) Lookup(name string) (Definition, bool) {
 	return found.Definition, ok
 }
 
+// Handles reports whether the registry has a handler for a type.
+func (r *Registry) Handles(name string) bool { return r != nil && r.types[name].handler != nil }
+
 // Types returns all types, sorted by name.
 func (r *Registry) Types() []Definition {
 	definitions := make([]Definition, 0, len(r.types))
@@ -123,6 +126,7 @@ func (r *Registry) handler(name string) (Handler, Definition) {
 			return nil, unfit(err)
 		}
 		d.input = input
+		defer func() { d.input = nil }() // the delivery is kept until it is settled
 		return wrapped(ctx, d)
 	}, found.Definition
 }

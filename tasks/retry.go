@@ -21,11 +21,11 @@ const (
 type Retry struct {
 	// Attempts is how many failed attempts a task may have. Default 5; 1 means
 	// no retry.
-	Attempts int
+	Attempts int `json:"attempts"`
 	// Base is the unit of the delay. Default 2 s.
-	Base time.Duration
+	Base time.Duration `json:"base_ns"`
 	// Cap bounds a delay. Default 10 min.
-	Cap time.Duration
+	Cap time.Duration `json:"cap_ns"`
 }
 
 // Max returns the longest delay after failed attempt n (from 1).

@@ -68,6 +68,15 @@ func ParseSchema(source json.RawMessage) (*Schema, error) {
 // MarshalJSON returns the schema's source.
 func (s *Schema) MarshalJSON() ([]byte, error) { return s.source, nil }
 
+// UnmarshalJSON reads a schema as [ParseSchema] does.
+func (s *Schema) UnmarshalJSON(source []byte) error {
+	parsed, err := ParseSchema(bytes.Clone(source))
+	if err == nil {
+		*s = *parsed
+	}
+	return err
+}
+
 // Check reports the first place where payload breaks the schema or the limits of
 // [CheckJSON], as an [*InvalidError] that names the field and quotes no value.
 func (s *Schema) Check(payload []byte) error {

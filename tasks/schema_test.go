@@ -63,7 +63,7 @@ func TestRegistryCheckNamesTheField(t *testing.T) {
 		"not JSON":                       {`{"name":secret}`, "payload: not JSON at byte 9"},
 		"two values":                     {`{"name":"a","lines":[]}{}`, "payload: more than one JSON value: the second begins at byte 24"},
 		"too deep":                       {`{"name":"a","lines":[],"anything":` + strings.Repeat("[", 64) + strings.Repeat("]", 64) + `}`, "payload: nested deeper than 64"},
-		"too large":                      {`{"name":"` + strings.Repeat("x", tasks.MaxPayload) + `","lines":[]}`, "payload: 262166 bytes are more than 262144"},
+		"too large":                      {`{"name":"` + strings.Repeat("x", tasks.MaxPayload) + `","lines":[]}`, "payload: 33554454 bytes are more than 33554432"},
 		"a long hostile name":            {`{"name":"a","lines":[],"` + strings.Repeat("é", 99) + `":1}`, "payload." + strings.Repeat("é", 32) + "…: unknown field"},
 	} {
 		t.Run(name, func(t *testing.T) {

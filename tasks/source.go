@@ -34,7 +34,13 @@ type Tap interface {
 
 // A Delivery is one lease of one task.
 type Delivery struct {
+	// Task has no Payload where Load is set.
 	Task
+	// Load fetches a payload that did not come with the task: it is large, or
+	// not written as JSON. The worker calls it once, when the attempt starts,
+	// so that what is only leased ahead holds no memory. An [*InvalidError]
+	// buries the task; any other error is a failed attempt. Nil: Payload is all.
+	Load func(ctx context.Context) (json.RawMessage, error)
 	// Run identifies this life of the id.
 	Run string
 	// Attempt counts from 1; only failed attempts raise it.

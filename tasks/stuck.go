@@ -28,7 +28,7 @@ func (w *Worker) replace(stuck []*attempt, now time.Time) {
 		w.options.Log.Error().Str("task", a.ID).Str("type", a.Type).Int("attempt", a.Attempt).
 			Err(err).Str("stack", err.Stack).Msg("stuck")
 		w.countStuck()
-		w.goWork(w.freeSlot(a))
+		w.goWork(w.freeSlot(a, 0))
 		o, settle := a.decide(w.types[a.Type].Retry, nil, err, cause)
 		go w.conclude(a, o, settle)
 	}

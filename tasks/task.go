@@ -41,17 +41,18 @@ type Task struct {
 	MaxAttempts int
 	// Headers go with the task to its handler: trace context, tenant, tags. At
 	// most [MaxHeaders] names and 4 KiB; names beginning with Nats- or Sparkle-
-	// are refused.
+	// are refused, and so are Content-Type and Content-Encoding, which say how
+	// the payload is written.
 	Headers map[string]string
 }
 
 // Limits of a task.
 const (
-	MaxPayload = 256 << 10 // bytes of a payload
-	MaxResult  = 256 << 10 // bytes of a result
-	MaxDepth   = 64        // nested arrays and objects in a payload
-	MaxHeaders = 32        // the caller's own headers of one task
-	MaxUser    = 256       // bytes of Task.User
+	MaxPayload = 32 << 20 // bytes of a payload as JSON
+	MaxResult  = 32 << 20 // bytes of a result as JSON
+	MaxDepth   = 64       // nested arrays and objects in a payload
+	MaxHeaders = 32       // the caller's own headers of one task
+	MaxUser    = 256      // bytes of Task.User
 
 	maxHeaderBytes = 4 << 10
 )
@@ -112,6 +113,8 @@ func checkHeaders(headers map[string]string) error {
 			return invalid("headers", "%q is not a header name", clip(name))
 		case strings.HasPrefix(lower, "nats-"), strings.HasPrefix(lower, "sparkle-"):
 			return invalid("headers", "%q: names beginning with Nats- or Sparkle- are reserved", clip(name))
+		case lower == "content-type", lower == "content-encoding":
+			return invalid("headers", "%q is reserved: the publisher's codec sets it", clip(name))
 		case strings.ContainsFunc(value, isControl):
 			return invalid("headers", "the value of %q has control characters", clip(name))
 		}

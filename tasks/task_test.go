@@ -45,6 +45,7 @@ func TestTaskCheckNamesTheField(t *testing.T) {
 		"a header with a line end": {tasks.Task{Type: "a", Headers: map[string]string{"a\n": "x"}}, `headers: "a\n" is not a header name`},
 		"a reserved header":        {tasks.Task{Type: "a", Headers: map[string]string{"nats-Msg-Id": "x"}}, `headers: "nats-Msg-Id": names beginning with Nats- or Sparkle- are reserved`},
 		"our own header":           {tasks.Task{Type: "a", Headers: map[string]string{"SPARKLE-Run": "x"}}, `headers: "SPARKLE-Run": names beginning with Nats- or Sparkle- are reserved`},
+		"a header of the codec":    {tasks.Task{Type: "a", Headers: map[string]string{"content-Type": "x"}}, `headers: "content-Type" is reserved: the publisher's codec sets it`},
 		"a split header":           {tasks.Task{Type: "a", Headers: map[string]string{"a": "secret\r\nb: c"}}, `headers: the value of "a" has control characters`},
 		"headers too large":        {tasks.Task{Type: "a", Headers: map[string]string{"a": strings.Repeat("x", 4096)}}, "headers: 4097 bytes are more than 4096"},
 		"no JSON":                  {tasks.Task{Type: "a", Payload: []byte("secret")}, "payload: not JSON at byte 1"},

@@ -75,6 +75,7 @@ type Worker struct {
 	running  map[*attempt]struct{} // those that occupy a slot
 	alone    *attempt              // a suspect that waits for, or has, the worker to itself
 	settling int
+	storing  int // bytes of the results of those
 	slots    int
 	stuck    int           // handlers that go on after their attempt was settled
 	stopping bool          // starts no more tasks
@@ -97,8 +98,9 @@ type runnable struct {
 }
 
 const (
-	maxSettling  = 1024 // attempts whose outcome is on its way to the store
-	suspectAfter = 2    // lost leases after which a task runs alone
+	maxSettling  = 1024     // attempts whose outcome is on its way to the store
+	maxStoring   = 64 << 20 // bytes of results on their way, plus one result
+	suspectAfter = 2        // lost leases after which a task runs alone
 )
 
 // NewWorker checks the options and returns a worker that is ready to Run once.

@@ -8,6 +8,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -388,18 +389,67 @@ func TestOutcomesOfAnswers(t *testing.T) {
 	}
 }
 
+// A server that stores nothing stops the worker before its results fill the
+// memory.
+func TestResultsThatWaitToBeStoredAreBounded(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const tasksInAll = 8
+		result := make(json.RawMessage, 20<<20)
+		var started atomic.Int64
+		registry := new(tasks.Registry)
+		tasks.Handle(registry, tasks.Type[note, string]{Name: "large"}, func(context.Context, note) (string, error) { return "", nil })
+		registry.Use(func(tasks.Handler) tasks.Handler { // without the time that 20 MiB of JSON take
+			return func(context.Context, *tasks.Delivery) (json.RawMessage, error) {
+				started.Add(1)
+				return result, nil
+			}
+		})
+		stored := make(chan struct{})
+		memory := tasks.NewMemory(tasks.MemoryOptions{})
+		source := &spy{Source: memory}
+		source.settle = func(ctx context.Context, o tasks.Outcome, settle func(context.Context, tasks.Outcome) error) error {
+			<-stored
+			return settle(ctx, o)
+		}
+		r := &rig{T: t, memory: memory}
+		r.start(tasks.WorkerOptions{Source: source, Registry: registry, Concurrency: 1})
+		for range tasksInAll {
+			r.publish(tasks.Task{Type: "large"})
+		}
+		synctest.Wait()
+		if n := started.Load(); n != 4 {
+			t.Errorf("%d attempts started while nothing is stored, want 4: 64 MiB of results and one more", n)
+		}
+		close(stored)
+		passes(time.Second)
+		if n := started.Load(); n != tasksInAll {
+			t.Errorf("%d attempts started once results are stored, want %d", n, tasksInAll)
+		}
+		r.stop()
+	})
+}
+
 func TestAResultTooLargeIsBuried(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		registry := new(tasks.Registry)
 		tasks.Handle(registry, tasks.Type[note, string]{Name: "large"}, func(context.Context, note) (string, error) {
-			return strings.Repeat("x", tasks.MaxResult-1), nil
+			return "", nil
+		})
+		registry.Use(func(next tasks.Handler) tasks.Handler { // without the time that 32 MiB of JSON take
+			return func(ctx context.Context, d *tasks.Delivery) (json.RawMessage, error) {
+				if d.Type == "large" {
+					return make(json.RawMessage, tasks.MaxResult+1), nil
+				}
+				return next(ctx, d)
+			}
 		})
 		tasks.Handle(registry, tasks.Type[note, chan int]{Name: "none"}, func(context.Context, note) (chan int, error) { return nil, nil })
 		r := start(t, tasks.WorkerOptions{Registry: registry})
 		large, none := r.publish(tasks.Task{Type: "large"}), r.publish(tasks.Task{Type: "none"})
 		synctest.Wait()
-		if o := r.last(large); o.Reason != tasks.ReasonPermanent || o.Error != "result: 262145 bytes are more than 262144" {
+		if o := r.last(large); o.Reason != tasks.ReasonPermanent || o.Error != "result: 33554433 bytes are more than 33554432" {
 			t.Errorf("outcome of a large result = %+v, want buried as permanent", o)
 		}
 		if o := r.last(none); o.Reason != tasks.ReasonPermanent || !strings.HasPrefix(o.Error, "encode result: ") {

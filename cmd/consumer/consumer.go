@@ -79,12 +79,23 @@ func (c *consumer) prepare(ctx context.Context, types types) error {
 	c.source = streams.NewSource(c.client, streams.SourceOptions{Topology: topology, Log: c.log})
 	registry := types(c.client)
 	c.known = registry.Types()
+	c.announce(ctx, registry)
 	c.worker, err = tasks.NewWorker(tasks.WorkerOptions{
 		Source: c.source, Registry: registry, Name: c.flags.Name, Concurrency: c.flags.Concurrency,
 		Pools: c.flags.Pools, Priorities: c.flags.Priorities, Weights: tasks.Weights(c.flags.Weights),
 		Strict: c.flags.Strict, Grace: c.flags.graceOption(), Log: c.log, Metrics: c.metrics,
 	})
 	return err
+}
+
+// Announce tells publishers of the types. They can do without, so it is no reason
+// to stand still.
+func (c *consumer) announce(ctx context.Context, r *tasks.Registry) {
+	ctx, cancel := context.WithTimeout(ctx, ensureWait)
+	defer cancel()
+	if err := c.client.Announce(ctx, r, cli.ReadBuild().Version); err != nil {
+		c.log.Warn().Err(err).Msg("types not announced")
+	}
 }
 
 const ensureWait = 30 * time.Second

@@ -14,8 +14,14 @@ import (
 	"sparkle/tasks"
 )
 
-// InFlight is how many publishes of a file wait for their answer at a time.
-const inFlight = 64
+const (
+	// InFlight is how many publishes of a file wait for their answer at a time.
+	inFlight = 64
+	// InFlightLarge is how many lines above LargeLine bytes are held at a time,
+	// so that a file of large payloads does not fill the memory.
+	inFlightLarge = 4
+	largeLine     = 512 << 10
+)
 
 // RunFile publishes the lines of --jsonl. Bad lines do not stop the good ones.
 func (f *flags) runFile(ctx context.Context, std cli.Std, base tasks.Task) error {
@@ -38,7 +44,7 @@ func (f *flags) runFile(ctx context.Context, std cli.Std, base tasks.Task) error
 	}
 	defer nc.Close()
 	report := newReport(std, f.Printer(std), size)
-	load := &load{publisher: publisher, report: report, check: f.check}
+	load := &load{publisher: publisher, report: report, check: f.check, large: make(chan struct{}, inFlightLarge)}
 	lines := newLineReader(in, base)
 	return report.finish(load.run(ctx, lines), lines.number)
 }
@@ -64,6 +70,7 @@ type load struct {
 	publisher *streams.Publisher
 	report    *report
 	check     func(tasks.Task) error
+	large     chan struct{} // has an element for each large line in flight
 }
 
 // Run publishes line by line until the file ends, ctx is done, or the server
@@ -82,6 +89,9 @@ func (l *load) run(ctx context.Context, lines *lineReader) error {
 					l.report.skipped(line)
 				} else if err := l.publish(ctx, line); err != nil {
 					stop(err)
+				}
+				if line.bytes > largeLine {
+					<-l.large
 				}
 			}
 		})
@@ -120,11 +130,10 @@ func (l *load) feed(ctx context.Context, lines *lineReader, lanes []chan line) e
 		if next.task.ID != "" {
 			lane = int(maphash.String(seed, next.task.ID) % inFlight)
 		}
-		select {
-		case lanes[lane%inFlight] <- next:
-		case <-ctx.Done():
-			l.report.skipped(next)
+		if next.bytes > largeLine {
+			l.large <- struct{}{} // the lanes give it back
 		}
+		lanes[lane%inFlight] <- next
 	}
 	return nil
 }

@@ -73,7 +73,7 @@ func TestBadLinesAreNamedAndDoNotStopTheGoodOnes(t *testing.T) {
 				`{} {}`,
 				good+`,"priority":"urgent"}`,
 				good+`,"id":"a\u001b[31m.b"}`,
-				`{"type":"rerank_documents","payload":"`+strings.Repeat("x", 400<<10)+`"}`,
+				`{"type":"rerank_documents","payload":"`+strings.Repeat("x", 33<<20)+`"}`,
 				good+`,"id":"first"}`,
 				good+`,"id":"last","priority":"high","pool":"gpu","user":"ann"}`+"\r")
 			got := f.run(t, "", "--jsonl", path, "-o", format)

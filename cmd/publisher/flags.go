@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,7 +26,7 @@ type flags struct {
 	User     string         `placeholder:"USER" help:"Whom the work is for, at most 256 bytes."`
 	Header   []string       `sep:"none" placeholder:"NAME=VALUE" help:"Header that goes with the task to its handler; may be repeated."`
 	Expires  cli.Moment     `placeholder:"TIME" help:"When the task is no longer started: a duration from now such as 2h, or RFC 3339. Default never."`
-	Force    bool           `help:"Publish a type that is not known here, or a payload that its schema refuses."`
+	Force    bool           `help:"Publish a type that neither is known here nor was announced by a worker, or a payload that the schema refuses."`
 	Wait     bool           `help:"Wait for the end of the task and print its result."`
 	Timeout  time.Duration  `default:"30s" placeholder:"DURATION" help:"How long --wait waits."`
 	Patience time.Duration  `default:"10s" placeholder:"DURATION" help:"How long to try to publish a task while the server does not answer."`
@@ -92,18 +94,41 @@ func (f *flags) publisher(ctx context.Context, std cli.Std) (*streams.Publisher,
 	return streams.NewPublisher(client, options), nc, nil
 }
 
-// Check refuses a task that the publisher would refuse, before there is one.
+// Check refuses a task that the publisher would refuse, before there is one. A
+// type that is not known here may be one that workers have announced.
 func (f *flags) check(t tasks.Task) error {
 	if err := t.Check(); err != nil {
 		return err
 	}
-	if f.Force {
+	if _, known := f.known.Lookup(t.Type); f.Force || !known {
 		return nil
 	}
-	if _, ok := f.known.Lookup(t.Type); !ok {
-		return cli.Advise(f.known.Check(t), "known here: %s; --force publishes it all the same", f.knownTypes())
-	}
 	return cli.Advise(f.known.Check(t), "the schema of %s refuses it; --force publishes it all the same", t.Type)
+}
+
+// Advise says what there is in place of a type that is refused, and where the
+// schema is that refuses a payload.
+func (f *flags) advise(ctx context.Context, client *streams.Client, t tasks.Task, err error) error {
+	var invalid *tasks.InvalidError
+	if _, known := f.known.Lookup(t.Type); known || !errors.As(err, &invalid) {
+		return err
+	}
+	if invalid.Field != "type" {
+		return cli.Advise(err, "sparkle type show %s has the schema that refuses it; --force publishes it all the same", t.Type)
+	}
+	return cli.Advise(err, "known here: %s; announced by workers: %s; --force publishes it all the same", f.knownTypes(), announced(ctx, client))
+}
+
+func announced(ctx context.Context, client *streams.Client) string {
+	list, err := client.Announced(ctx)
+	var names []string
+	for _, t := range list {
+		names = append(names, t.Name)
+	}
+	if names = slices.Compact(names); err == nil && len(names) > 0 {
+		return strings.Join(names, ", ")
+	}
+	return "none"
 }
 
 func (f *flags) knownTypes() string {

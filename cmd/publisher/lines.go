@@ -13,9 +13,10 @@ import (
 const maxLine = tasks.MaxPayload + 64<<10
 
 // A lineReader reads a file of tasks, a JSON object per line, with bounded
-// memory.
+// memory: of a line that is too long, as much as the longest one may have.
 type lineReader struct {
 	in     *bufio.Reader
+	long   []byte // a line beyond the buffer of in
 	number int
 	base   tasks.Task // gives what a line leaves out
 }
@@ -29,7 +30,7 @@ type line struct {
 }
 
 func newLineReader(in io.Reader, base tasks.Task) *lineReader {
-	return &lineReader{in: bufio.NewReaderSize(in, maxLine), base: base}
+	return &lineReader{in: bufio.NewReaderSize(in, 256<<10), base: base}
 }
 
 // Next returns the next line that is not blank, or io.EOF, or why the file
@@ -60,9 +61,17 @@ func (r *lineReader) next() (line, error) {
 func (r *lineReader) read() (text []byte, size int, err error) {
 	text, err = r.in.ReadSlice('\n')
 	size = len(text)
+	r.long = r.long[:0]
 	for errors.Is(err, bufio.ErrBufferFull) {
+		r.long = append(r.long, text...)
 		text, err = r.in.ReadSlice('\n')
-		size += len(text)
+		if size += len(text); size > maxLine {
+			r.long = r.long[:0]
+		}
+	}
+	if len(r.long) > 0 {
+		r.long = append(r.long, text...)
+		text = r.long
 	}
 	if r.number++; r.number == 1 {
 		text = bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")) // what editors begin UTF-8 with

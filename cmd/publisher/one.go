@@ -22,7 +22,7 @@ func (f *flags) runOne(ctx context.Context, std cli.Std, task tasks.Task) error 
 	defer nc.Close()
 	receipt, err := publisher.Publish(ctx, task)
 	if err != nil {
-		return err
+		return f.advise(ctx, publisher.Client, task, err)
 	}
 	if f.Wait {
 		return f.await(ctx, std, publisher.Client, receipt)

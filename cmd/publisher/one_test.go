@@ -1,6 +1,8 @@
 package main_test
 
 import (
+	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -73,7 +75,7 @@ func TestPayloadComesFromArgumentFileOrStandardInput(t *testing.T) {
 
 func TestWhatCannotRunIsRefusedWithoutAServer(t *testing.T) {
 	large := filepath.Join(t.TempDir(), "large.json")
-	if err := os.WriteFile(large, make([]byte, 1<<20), 0o600); err != nil {
+	if err := errors.Join(os.WriteFile(large, nil, 0o600), os.Truncate(large, 33<<20)); err != nil {
 		t.Fatal(err)
 	}
 	const other = `{"query":"x","documents":[],"more":1}`
@@ -82,7 +84,6 @@ func TestWhatCannotRunIsRefusedWithoutAServer(t *testing.T) {
 		want []string
 	}{
 		"nothing":           {nil, []string{"want a TYPE, or --jsonl FILE", "rerank_documents"}},
-		"an unknown type":   {[]string{"nope", "{}"}, []string{`type: unknown type "nope"`, "known here: record_token_usage, rerank_documents", "--force"}},
 		"a hostile type":    {[]string{"a\x1b[31m.b", "{}"}, []string{`type: "a\x1b[31m.b" is not 1 to 128 letters`}},
 		"no payload":        {[]string{"rerank_documents"}, []string{"payload: want object, got null"}},
 		"broken JSON":       {[]string{"rerank_documents", `{"query":`}, []string{"payload: not JSON at byte 9"}},
@@ -93,7 +94,7 @@ func TestWhatCannotRunIsRefusedWithoutAServer(t *testing.T) {
 		"too deep":          {[]string{"rerank_documents", strings.Repeat("[", 65) + strings.Repeat("]", 65)}, []string{"payload: nested deeper than 64"}},
 		"a missing file":    {[]string{"rerank_documents", "@/none/at/all"}, []string{"read the payload: open /none/at/all: no such file or directory"}},
 		"a directory":       {[]string{"rerank_documents", "@/"}, []string{"read the payload from /"}},
-		"a large file":      {[]string{"rerank_documents", "@" + large}, []string{"payload: 262145 bytes are more than 262144"}},
+		"a large file":      {[]string{"rerank_documents", "@" + large}, []string{"payload: 33554433 bytes are more than 33554432"}},
 		"a bad id":          {[]string{"rerank_documents", rerank, "--id", "a.b"}, []string{`id: "a.b" is not`}},
 		"a bad priority":    {[]string{"rerank_documents", rerank, "--priority", "urgent"}, []string{"--priority", "urgent"}},
 		"a bad pool":        {[]string{"rerank_documents", rerank, "--pool", "*"}, []string{`pool: "*" is not`}},
@@ -117,6 +118,61 @@ func TestWhatCannotRunIsRefusedWithoutAServer(t *testing.T) {
 				t.Errorf("a terminal escape came through: %q", got.Err)
 			}
 		})
+	}
+}
+
+// A type that this program was not built with is known where workers run it.
+func TestATypeIsKnownHereOrByWorkers(t *testing.T) {
+	f := newFleet(t)
+	var r tasks.Registry
+	type order struct {
+		Item string `json:"item"`
+	}
+	tasks.Handle(&r, tasks.Type[order, order]{Name: "order", Priority: tasks.High}, func(_ context.Context, in order) (order, error) { return in, nil })
+	if err := f.Client.Announce(t.Context(), &r, "1.0.0"); err != nil {
+		t.Fatal(err)
+	}
+	got := f.run(t, "", "order", `{"item":"tea"}`, "-o", "json")
+	if got.Code != 0 {
+		t.Errorf("exit %d, want 0: %s", got.Code, got.Err)
+	}
+	clitest.Contains(t, got.Out, `"priority": "high"`)
+	got = f.run(t, "", "order", `{"item":1}`)
+	if got.Code != 2 || got.Out != "" {
+		t.Errorf("exit %d with %q on stdout, want 2 with nothing", got.Code, got.Out)
+	}
+	clitest.Contains(t, got.Err, "payload.item: want string, got number", "sparkle type show order", "--force")
+	got = f.run(t, "", "nope", `{}`)
+	if got.Code != 2 || got.Out != "" {
+		t.Errorf("exit %d with %q on stdout, want 2 with nothing", got.Code, got.Out)
+	}
+	clitest.Contains(t, got.Err, `type: unknown type "nope"`, "known here: record_token_usage, rerank_documents", "announced by workers: order", "--force")
+}
+
+func TestALargePayloadComesFromAFileAndALine(t *testing.T) {
+	f := newFleet(t)
+	payload := `{"query":"x","documents":[{"id":"a","text":"` + strings.Repeat("green tea ", 200_000) + `"}]}`
+	dir := t.TempDir()
+	file, lines := filepath.Join(dir, "payload.json"), filepath.Join(dir, "tasks.jsonl")
+	line := func(id string) string {
+		return `{"type":"rerank_documents","id":"` + id + `","payload":` + payload + "}\n"
+	}
+	many := ""
+	for _, id := range []string{"l1", "l2", "l3", "l4", "l5", "l6"} { // more than are held at a time
+		many += line(id)
+	}
+	if err := errors.Join(os.WriteFile(file, []byte(payload), 0o600), os.WriteFile(lines, []byte(many), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"rerank_documents", "@" + file, "--id", "one", "--force"}, {"--jsonl", lines, "--force"}} {
+		if got := f.run(t, "", args...); got.Code != 0 {
+			t.Fatalf("%q: exit %d: %s", args, got.Code, got.Err)
+		}
+	}
+	for _, id := range []string{"one", "l1", "l6"} {
+		if info, err := f.Client.Task(t.Context(), id); err != nil || string(info.Payload) != payload {
+			t.Errorf("payload of %s has %d bytes (%v), want %d", id, len(info.Payload), err, len(payload))
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -107,11 +108,30 @@ func (c *deadShow) Run(ctx context.Context, s *session) error {
 	if found > 1 {
 		s.say("the newest of %d letters of this id", found)
 	}
+	unreadable, err := loadPayload(ctx, client, &letter)
+	if err != nil {
+		return err
+	}
 	p := s.printer()
-	return cli.Object{Value: letter, Name: letter.ID, Page: func(page *cli.Page) { describeDead(page, p, letter) }}.Print(p)
+	return cli.Object{Value: letter, Name: letter.ID, Page: func(page *cli.Page) { describeDead(page, p, letter, unreadable) }}.Print(p)
 }
 
-func describeDead(page *cli.Page, p cli.Printer, d streams.DeadLetter) {
+// LoadPayload fetches a payload that the letter does not carry itself, or says
+// why it cannot be read.
+func loadPayload(ctx context.Context, client *streams.Client, d *streams.DeadLetter) (unreadable string, err error) {
+	if d.Body == nil {
+		return "", nil
+	}
+	payload, err := client.Load(ctx, d.Body)
+	var broken *streams.UnreadableError
+	if errors.As(err, &broken) {
+		return "payload: " + broken.Want, nil
+	}
+	d.Payload = printable(payload)
+	return "", err
+}
+
+func describeDead(page *cli.Page, p cli.Printer, d streams.DeadLetter, unreadable string) {
 	page.Field("id", d.ID)
 	page.Field("run", d.Run)
 	page.Field("type", d.Type)
@@ -120,6 +140,8 @@ func describeDead(page *cli.Page, p cli.Printer, d streams.DeadLetter) {
 	page.Painted("died", p.Since(d.Died)+" ago", cli.Red)
 	page.Field("reason", string(d.Reason))
 	page.Field("error", d.Error)
+	page.Field("body", bodyText(d.Body))
+	page.Field("unreadable", unreadable)
 	cli.AddList(page, attemptList(p, d.Attempts))
 	addStack(page, d.Attempts)
 	page.JSON("PAYLOAD", d.Payload)

@@ -1,5 +1,5 @@
 // Command sparkle shows what a fleet does and steers it: tasks, queues, dead
-// letters, workers and usage.
+// letters, workers, types and usage.
 package main
 
 import (
@@ -24,7 +24,7 @@ func Run(ctx context.Context, std cli.Std) int {
 	defer s.close()
 	return cli.Program{
 		Name: "sparkle",
-		Description: "Show and steer tasks, queues and workers; show dead letters and usage. " +
+		Description: "Show and steer tasks, queues and workers; show dead letters, types and usage. " +
 			"Exit codes: 0 ok, 1 error, 2 usage, 3 not found, 4 conflict, 5 time-out, 6 the task failed.",
 		Grammar: &f,
 	}.Run(ctx, std, s)
@@ -58,6 +58,11 @@ type flags struct {
 		Drain  workerDrain  `cmd:"" help:"Let a worker, or all, take no more tasks; running ones end and the process stays."`
 		Resume workerResume `cmd:"" help:"Let a drained worker, or all, take tasks again."`
 	} `cmd:"" aliases:"workers" help:"Workers."`
+	Type struct {
+		Ls   typeLs   `cmd:"" aliases:"list" help:"List the types that workers have announced, each version."`
+		Show typeShow `cmd:"" aliases:"info" help:"Show what a worker has announced of a type, with the schema of its payload."`
+		Rm   typeRm   `cmd:"" help:"Remove what workers have announced of a type that nobody runs any more."`
+	} `cmd:"" aliases:"types" help:"Types that workers have announced."`
 	Usage struct {
 		Show usageShow `cmd:"" aliases:"info" help:"Show the tokens and the cost of a user, by model and day."`
 	} `cmd:"" help:"Usage of language models."`

@@ -105,13 +105,26 @@ func (f fleet) publish(t *testing.T, task tasks.Task) {
 	}
 }
 
-// Settle waits until the task is in a state.
+// Settle waits until the task is in a state, and its dead letter, which comes
+// after the event, is stored.
 func (f fleet) settle(t *testing.T, id string, state tasks.State) {
 	t.Helper()
 	clitest.Eventually(t, id+" is "+string(state), func() bool {
+		if state == tasks.Dead && !f.buried(t, id) {
+			return false
+		}
 		info, err := f.Client.Task(t.Context(), id)
 		return err == nil && info.State == state && (state != tasks.Running || info.Progress != nil)
 	})
+}
+
+func (f fleet) buried(t *testing.T, id string) (found bool) {
+	t.Helper()
+	err := f.Client.DeadLetters(t.Context(), id, func(streams.DeadLetter) bool {
+		found = true
+		return false
+	})
+	return err == nil && found
 }
 
 // Populate publishes a task for each state, one after the other.

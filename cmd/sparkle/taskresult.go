@@ -38,6 +38,8 @@ func (c *taskResult) Run(ctx context.Context, s *session) error {
 
 func succeeded(t streams.TaskInfo) error {
 	switch {
+	case t.State == tasks.Succeeded && t.Unreadable != "":
+		return fmt.Errorf("read the result of task %s: %s", t.ID, t.Unreadable)
 	case t.State == tasks.Succeeded:
 		return nil
 	case t.State.Terminal():

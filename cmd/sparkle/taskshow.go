@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"sparkle/internal/cli"
 	"sparkle/streams"
@@ -77,10 +78,26 @@ func describe(page *cli.Page, p cli.Printer, t streams.TaskInfo) {
 	if t.Lost > 0 {
 		page.Field("lost", fmt.Sprintf("%d leases", t.Lost))
 	}
+	page.Field("body", bodyText(t.PayloadBody))
+	page.Field("body", bodyText(t.ResultBody))
+	page.Field("unreadable", t.Unreadable)
 	cli.AddList(page, attemptList(p, t.Attempts))
 	addStack(page, t.Attempts)
 	page.JSON("PAYLOAD", t.Payload)
 	page.JSON("RESULT", t.Result)
+}
+
+// BodyText tells how a payload or result is carried that is no plain JSON in its
+// message.
+func bodyText(b *streams.Body) string {
+	if b == nil {
+		return ""
+	}
+	text := strings.TrimSpace(b.ContentType + " " + b.Encoding)
+	if b.Blob != "" {
+		text = strings.TrimSpace(fmt.Sprintf("blob %s, %d bytes %s", b.Blob, b.Size, text))
+	}
+	return text
 }
 
 func stateSince(p cli.Printer, t streams.TaskInfo) string {

@@ -53,6 +53,7 @@ type eventView struct {
 	Reason   tasks.Reason    `json:"reason,omitempty"`
 	Error    string          `json:"error,omitempty"`
 	Result   json.RawMessage `json:"result,omitempty"`
+	Body     *streams.Body   `json:"result_body,omitempty"` // how the result is carried; task result prints it
 }
 
 type progressView struct {
@@ -63,7 +64,7 @@ type progressView struct {
 func viewEvent(e streams.Event) eventView {
 	v := eventView{
 		Time: e.Time, ID: e.ID, Run: e.Run, Type: e.Type, State: e.State, Attempt: e.Attempt,
-		Worker: e.Worker, Reason: e.Reason, Error: e.Detail.Error, Result: printable(e.Result),
+		Worker: e.Worker, Reason: e.Reason, Error: e.Detail.Error, Result: printable(e.Result), Body: e.Body,
 	}
 	if !e.At.IsZero() {
 		v.Due = &e.At
@@ -93,6 +94,8 @@ func printEvent(p cli.Printer, e streams.Event) error {
 
 func eventDetail(p cli.Printer, e streams.Event) string {
 	switch {
+	case e.State == tasks.Succeeded && e.Body != nil:
+		return bodyText(e.Body)
 	case e.State == tasks.Succeeded:
 		return cli.Clip(string(e.Result), 100)
 	case e.Detail.Error != "" && !e.At.IsZero():
