@@ -3,11 +3,8 @@ package streams
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
-
-	"github.com/synadia-io/orbit.go/jetstreamext"
 
 	"sparkle/tasks"
 )
@@ -72,38 +69,6 @@ func (c *Client) lastEvent(ctx context.Context, subject, run string) (Event, err
 		return Event{}, errNoMessage
 	}
 	return found, nil
-}
-
-const readBatch = 500
-
-// Each calls fn for the stored messages of subject in order, until it returns
-// false.
-func (c *Client) each(ctx context.Context, kind, subject string, fn func(stored) bool) error {
-	next := uint64(1)
-	for {
-		batch, err := jetstreamext.GetBatch(ctx, c.js, c.ns.Stream(kind), readBatch,
-			jetstreamext.GetBatchSubject(subject), jetstreamext.GetBatchSeq(next))
-		if err != nil {
-			return fmt.Errorf("read %s: %w", c.ns.Stream(kind), err)
-		}
-		count := 0
-		for m, err := range batch {
-			if errors.Is(err, jetstreamext.ErrNoMessages) {
-				return nil
-			}
-			if err != nil {
-				return fmt.Errorf("read %s: %w", c.ns.Stream(kind), err)
-			}
-			count++
-			next = m.Sequence + 1
-			if !fn(fromRaw(m)) {
-				return nil
-			}
-		}
-		if count < readBatch {
-			return nil
-		}
-	}
 }
 
 // Attempts tells a run's attempts from its events. A lease that was followed by

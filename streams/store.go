@@ -2,6 +2,9 @@ package streams
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -58,4 +61,44 @@ func (c *Client) retry(ctx context.Context, do func() error) error {
 		}
 		return err
 	}, backoff.WithContext(pause, ctx))
+}
+
+// Remove deletes the message with that sequence; one that is gone already is no
+// error. The server answers the deletion of what is gone with the code that any
+// failed deletion has, so a look decides.
+func (c *Client) remove(ctx context.Context, kind string, sequence uint64) error {
+	request := fmt.Appendf(nil, `{"seq":%d,"no_erase":true}`, sequence)
+	err := c.retry(ctx, func() error {
+		ctx, cancel := context.WithTimeout(ctx, pubAckWait)
+		defer cancel()
+		answer, err := c.nc.RequestWithContext(ctx, "$JS.API.STREAM.MSG.DELETE."+c.ns.Stream(kind), request)
+		if err != nil {
+			return err
+		}
+		if err := refusal(answer.Data); err != nil {
+			return backoff.Permanent(err)
+		}
+		return nil
+	})
+	if err == nil {
+		return nil
+	}
+	if _, lookErr := c.leaderAt(ctx, kind, sequence); errors.Is(lookErr, errNoMessage) {
+		return nil
+	}
+	return wrap("delete", fmt.Sprintf("message %d of %s", sequence, c.ns.Stream(kind)), err)
+}
+
+// Refusal is the error in an answer of the JetStream API, nil where it has none.
+func refusal(answer []byte) error {
+	var reply struct {
+		Error *jetstream.APIError `json:"error"`
+	}
+	if err := json.Unmarshal(answer, &reply); err != nil {
+		return fmt.Errorf("decode an answer of the server: %w", err)
+	}
+	if reply.Error != nil {
+		return reply.Error
+	}
+	return nil
 }
