@@ -18,6 +18,7 @@ type envelope struct {
 	run     string
 	attempt int
 	parked  tasks.Reason
+	lineage Lineage
 }
 
 // Message builds the message of e on its ready subject.
@@ -54,6 +55,8 @@ func (e envelope) fill(h nats.Header) {
 	set(HeaderMaxAttempts, positive(e.MaxAttempts, 1))
 	set(HeaderUser, e.User)
 	set(HeaderParked, string(e.parked))
+	set(HeaderReplayed, e.lineage.Replayed)
+	set(HeaderReplayedBy, e.lineage.ReplayedBy)
 	set(HeaderExpires, formatTime(e.Expires))
 	if e.Timeout > 0 {
 		set(HeaderTimeout, e.Timeout.String())
@@ -83,6 +86,7 @@ func (n Namespace) open(s stored) (envelope, error) {
 		run:     header(s.header, HeaderRun),
 		attempt: max(number(s.header, HeaderAttempt), 1),
 		parked:  tasks.Reason(header(s.header, HeaderParked)),
+		lineage: Lineage{header(s.header, HeaderReplayed), header(s.header, HeaderReplayedBy)},
 	}
 	if d, parseErr := time.ParseDuration(header(s.header, HeaderTimeout)); parseErr == nil && d > 0 {
 		e.Timeout = d

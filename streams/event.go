@@ -21,6 +21,7 @@ type Event struct {
 	Priority tasks.Priority
 	Pool     string
 	User     string
+	Lineage
 	// Sequence is the task's in TASKS, Delivery the how-manieth of it; they
 	// name the lease that told this.
 	Sequence uint64
@@ -61,6 +62,8 @@ func (e Event) message(n Namespace) (*nats.Msg, error) {
 	set(HeaderPriority, string(e.Priority))
 	set(HeaderPool, e.Pool)
 	set(HeaderUser, e.User)
+	set(HeaderReplayed, e.Replayed)
+	set(HeaderReplayedBy, e.ReplayedBy)
 	set(HeaderSequence, strconv.FormatUint(e.Sequence, 10))
 	set(HeaderDelivery, positive(e.Delivery, 2))
 	set(HeaderReturned, positive(e.Returned, 1))
@@ -87,6 +90,7 @@ func parseEvent(s stored) Event {
 		Run: header(h, HeaderRun), State: tasks.State(header(h, HeaderState)),
 		Attempt: max(number(h, HeaderAttempt), 1), Priority: tasks.Priority(header(h, HeaderPriority)),
 		Pool: header(h, HeaderPool), User: header(h, HeaderUser),
+		Lineage:  Lineage{header(h, HeaderReplayed), header(h, HeaderReplayedBy)},
 		Sequence: uint64(number(h, HeaderSequence)), Delivery: max(number(h, HeaderDelivery), 1),
 		Returned: number(h, HeaderReturned), Lost: number(h, HeaderLost), Worker: header(h, HeaderWorker),
 		Ready: timestamp(h, HeaderReady), Started: timestamp(h, HeaderStarted), Ended: timestamp(h, HeaderEnded),

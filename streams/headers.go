@@ -10,6 +10,8 @@ const (
 	HeaderExpires     = "Sparkle-Expires"
 	HeaderUser        = "Sparkle-User"
 	HeaderParked      = "Sparkle-Parked"
+	HeaderReplayed    = "Sparkle-Replayed"
+	HeaderReplayedBy  = "Sparkle-Replayed-By"
 
 	HeaderState    = "Sparkle-State"
 	HeaderSequence = "Sparkle-Sequence"
@@ -27,4 +29,5 @@ const (
 
 	HeaderHistory = "Sparkle-History"
 	HeaderError   = "Sparkle-Error"
+	HeaderDied    = "Sparkle-Died"
 )

@@ -1,5 +1,5 @@
 // Command sparkle shows what a fleet does: tasks, queues, dead letters, workers
-// and usage.
+// and usage; and it replays, moves and removes dead letters.
 package main
 
 import (
@@ -24,8 +24,8 @@ func Run(ctx context.Context, std cli.Std) int {
 	defer s.close()
 	return cli.Program{
 		Name: "sparkle",
-		Description: "Show tasks, queues, dead letters, workers and usage. " +
-			"Exit codes: 0 ok, 1 error, 2 usage, 3 not found, 5 time-out, 6 the task failed.",
+		Description: "Show tasks, queues, dead letters, workers and usage; replay dead letters. " +
+			"Exit codes: 0 ok, 1 error, 2 usage, 3 not found, 4 a task of the id has not ended, 5 time-out, 6 the task failed.",
 		Grammar: &f,
 	}.Run(ctx, std, s)
 }
@@ -43,8 +43,12 @@ type flags struct {
 		Ls queueLs `cmd:"" aliases:"list" help:"List the queues: how much waits, runs, is scheduled, is dead."`
 	} `cmd:"" aliases:"queues" help:"Queues."`
 	Dead struct {
-		Ls   deadLs   `cmd:"" aliases:"list" help:"List the dead letters, newest first."`
-		Show deadShow `cmd:"" aliases:"info" help:"Show the newest dead letter of a task."`
+		Ls     deadLs     `cmd:"" aliases:"list" help:"List the dead letters, newest first."`
+		Show   deadShow   `cmd:"" aliases:"info" help:"Show the newest dead letter of a task."`
+		Replay deadReplay `cmd:"" help:"Run dead tasks again: the newest letter of an ID, or all that match; a replayed letter is deleted."`
+		Rm     deadRm     `cmd:"" aliases:"remove" help:"Remove the dead letters of an ID, or all that match, for good."`
+		Export deadExport `cmd:"" help:"Write dead letters as JSON, one a line, with everything that import needs."`
+		Import deadImport `cmd:"" help:"Store exported dead letters again; those that are there already are left as they are."`
 	} `cmd:"" help:"Dead letters: tasks that were given up."`
 	Worker struct {
 		Ls workerLs `cmd:"" aliases:"list" help:"List the workers that answer."`

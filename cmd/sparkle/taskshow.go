@@ -63,6 +63,7 @@ func describe(page *cli.Page, p cli.Printer, t streams.TaskInfo) {
 	page.Field("type", t.Type)
 	page.Field("queue", string(t.Priority)+"-"+t.Pool)
 	page.Field("user", t.User)
+	page.Field("replayed", lineage(t.Lineage))
 	page.Painted("state", stateSince(p, t), paint(t.State))
 	if t.Due != nil && !t.State.Terminal() {
 		page.Field("due", p.Until(*t.Due))
@@ -79,6 +80,14 @@ func describe(page *cli.Page, p cli.Printer, t streams.TaskInfo) {
 	addStack(page, t.Attempts)
 	page.JSON("PAYLOAD", t.Payload)
 	page.JSON("RESULT", t.Result)
+}
+
+// Lineage tells which run's dead letter was replayed, and by whom.
+func lineage(l streams.Lineage) string {
+	if l.ReplayedBy == "" {
+		return l.Replayed
+	}
+	return fmt.Sprintf("%s, by %s", l.Replayed, l.ReplayedBy)
 }
 
 func stateSince(p cli.Printer, t streams.TaskInfo) string {
