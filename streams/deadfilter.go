@@ -23,6 +23,9 @@ type DeadFilter struct {
 	Error *regexp.Regexp
 	// Since and Until bound the time of death; Since is included, Until not.
 	Since, Until time.Time
+	// Through leaves out letters with a later sequence, such as those that came
+	// after somebody looked.
+	Through uint64
 }
 
 // Check reports a field that no letter can have, as an [*tasks.InvalidError].
@@ -66,8 +69,12 @@ func (c *Client) DeadLetters(ctx context.Context, f DeadFilter, fn func(DeadLett
 	if err != nil {
 		return wrap("look up", "the last dead letter", err)
 	}
+	through := last.sequence
+	if f.Through > 0 {
+		through = min(through, f.Through)
+	}
 	return c.each(ctx, "DEAD", subject, func(s stored) bool {
-		if s.sequence > last.sequence {
+		if s.sequence > through {
 			return false
 		}
 		d := c.parseDead(s)

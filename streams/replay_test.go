@@ -336,4 +336,3 @@ func TestReplayGivesTheRunAnExpiryOnlyWhenAsked(t *testing.T) {
 		t.Errorf("replayed with an expiry that passed it ended %s, want expired", result.State)
 	}
 }
-

@@ -229,6 +229,7 @@ func TestLettersAreFiltered(t *testing.T) {
 		{"since", streams.DeadFilter{Since: began}, "plain lost ann high "},
 		{"until", streams.DeadFilter{Until: began}, "old "},
 		{"two at once", streams.DeadFilter{Type: "count", Reason: "permanent", Since: began}, "plain ann "},
+		{"through the second", streams.DeadFilter{Through: 2}, "plain lost "},
 		{"nothing", streams.DeadFilter{Type: "none"}, ""},
 	} {
 		got := ""

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"regexp"
 	"time"
 
@@ -64,6 +65,19 @@ func (c deadChoice) filter() (streams.DeadFilter, error) {
 		return streams.DeadFilter{}, cli.Misuse("want an ID, a filter such as --type TYPE, or --all")
 	}
 	return c.deadFilter.filter(c.ID)
+}
+
+// Agree lets a person confirm what is done with the letters that match, and
+// bounds the filter to those that were counted. Of none there is nothing to ask.
+func (c deadChoice) agree(ctx context.Context, s *session, client *streams.Client, f *streams.DeadFilter, what string) error {
+	if c.Force {
+		return nil
+	}
+	n, err := count(ctx, client, *f, func(d streams.DeadLetter) { f.Through = d.Sequence })
+	if err != nil || n == 0 {
+		return err
+	}
+	return cli.Confirm(s.std, fmt.Sprintf(what, n), fmt.Sprint(n))
 }
 
 // Count counts the letters that match and calls each for every one.

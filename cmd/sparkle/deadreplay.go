@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os/user"
 	"time"
@@ -107,7 +106,7 @@ func (c *deadReplay) preview(ctx context.Context, s *session, client *streams.Cl
 			}
 		}
 	})
-	if err != nil || c.nothing(s, n) {
+	if err != nil {
 		return err
 	}
 	return printCounts(s, struct {
@@ -150,14 +149,8 @@ func adviseReplay(err error) error {
 
 // Many replays all letters that match.
 func (c *deadReplay) many(ctx context.Context, s *session, client *streams.Client, r *streams.Replayer, filter streams.DeadFilter) error {
-	if !c.Force {
-		n, err := count(ctx, client, filter, nil)
-		if err != nil || c.nothing(s, n) {
-			return err
-		}
-		if err := cli.Confirm(s.std, fmt.Sprintf("replay %d dead letters", n), fmt.Sprint(n)); err != nil {
-			return err
-		}
+	if err := c.agree(ctx, s, client, &filter, "replay %d dead letters"); err != nil {
+		return err
 	}
 	report := replayReport{session: s, printer: s.printer(), started: time.Now()}
 	return report.finish(r.ReplayAll(ctx, filter, report.add))

@@ -20,27 +20,19 @@ func (c *deadRm) Run(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	if c.DryRun || !c.Force {
+	if c.DryRun {
 		n, err := count(ctx, client, filter, nil)
-		if err != nil || c.nothing(s, n) {
+		if err != nil {
 			return err
 		}
-		if c.DryRun {
-			return printCounts(s, struct {
-				Matching int `json:"matching"`
-			}{n}, field{"matching", n})
-		}
-		if err := cli.Confirm(s.std, fmt.Sprintf("remove %d dead letters for good", n), fmt.Sprint(n)); err != nil {
-			return err
-		}
+		return printCounts(s, struct {
+			Matching int `json:"matching"`
+		}{n}, field{"matching", n})
+	}
+	if err := c.agree(ctx, s, client, &filter, "remove %d dead letters for good"); err != nil {
+		return err
 	}
 	return c.remove(ctx, s, client, filter)
-}
-
-// Nothing says that no letter matches, in the table that a person sees.
-func (c *deadChoice) nothing(s *session, n int) bool {
-	s.noteEmpty(n, "no dead letter matches")
-	return n == 0 && s.flags.Output.Output == cli.Table
 }
 
 func (c *deadRm) remove(ctx context.Context, s *session, client *streams.Client, filter streams.DeadFilter) error {
