@@ -86,7 +86,7 @@ func (r *Replayer) replay(ctx context.Context, d DeadLetter) (Receipt, error) {
 		return Receipt{}, err
 	}
 	receipt := Receipt{ID: e.ID, Run: e.run, Type: e.Type, Priority: e.Priority, Pool: e.Pool}
-	if receipt.Sequence, err = r.publish(ctx, e); err != nil {
+	if receipt.Sequence, err = r.publishAfter(ctx, e); err != nil {
 		return receipt, err
 	}
 	if err := r.step("delete"); err != nil {
@@ -162,6 +162,23 @@ func successor(letter stored, e envelope) string {
 	sum := sha256.Sum256([]byte(identity))
 	return base32.StdEncoding.EncodeToString(sum[:])[:22]
 }
+
+// PublishAfter publishes when the run that died has left its id: the letter is
+// stored a moment before the acknowledgement that removes the task.
+func (r *Replayer) publishAfter(ctx context.Context, e envelope) (uint64, error) {
+	for deadline := time.Now().Add(leaving); ; pause(ctx, leaving/100) {
+		sequence, err := r.publish(ctx, e)
+		var waiting *WaitingError
+		if !errors.As(err, &waiting) || waiting.Run != e.lineage.Replayed || time.Now().After(deadline) || ctx.Err() != nil {
+			return sequence, err
+		}
+	}
+}
+
+// Leaving is how long a replay waits for the acknowledgement of the task that
+// died. One that was lost comes with the next delivery; its letter is not waited
+// for, but told as waiting.
+const leaving = 2 * time.Second
 
 // Publish stores the run unless an earlier replay has.
 func (r *Replayer) publish(ctx context.Context, e envelope) (uint64, error) {

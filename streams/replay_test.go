@@ -131,6 +131,25 @@ func TestReplayStartsANewRunOfTheLetter(t *testing.T) {
 	}
 }
 
+// The letter is there, and the worker dies before it acknowledges the task.
+func TestReplayWaitsForTheAcknowledgementOfTheDeadRun(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, shortLease)
+	var seen runs
+	source := h.source()
+	source.Fault(killOnce("ack"))
+	h.work(seen.registry(failZero), source)
+	h.publish(tasks.Task{Type: "count", ID: "one", Payload: []byte(`{"n":0}`)})
+	h.until("the letter is there", func() bool { return len(h.deadLetters("one")) == 1 })
+	receipt, err := h.replayer(streams.ReplayOptions{Edits: h.set("payload.n=1")}).Replay(h.ctx, h.deadLetters("one")[0])
+	if err != nil {
+		t.Fatalf("Replay = %v, want it to wait until the task is redelivered and acknowledged", err)
+	}
+	if result := h.ended("one", receipt.Run); result.State != tasks.Succeeded {
+		t.Errorf("the new run ended %+v, want success", result)
+	}
+}
+
 // A retry and the next letter still tell where the run came from.
 func TestLineageIsKeptUntilTheNextLetter(t *testing.T) {
 	t.Parallel()

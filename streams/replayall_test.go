@@ -268,7 +268,7 @@ func TestReadingWithoutAServerIsAnError(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, streams.Topology{})
 	h.letters(1)
-	if err := h.Server.Close(); err != nil {
+	if err := h.Close(); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(h.ctx, 200*time.Millisecond)
