@@ -149,6 +149,29 @@ func TestReplayAllTellsEachOutcome(t *testing.T) {
 	}
 }
 
+// Of several letters of an id the oldest goes first, whatever is done beside it.
+func TestReplayAllKeepsTheOrderOfAnID(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, streams.Topology{})
+	for run := range 3 {
+		for i := range 40 {
+			h.letter(fmt.Sprintf("id-%d", i), fmt.Sprint("run-", run))
+		}
+	}
+	told := map[string]string{}
+	err := h.replayer(streams.ReplayOptions{}).ReplayAll(h.ctx, streams.DeadFilter{}, func(r streams.ReplayResult) {
+		told[r.ID] += fmt.Sprintf("%s %s, ", r.Replayed, r.Outcome)
+	})
+	if err != nil || len(told) != 40 {
+		t.Errorf("ReplayAll told of %d ids, %v, want 40", len(told), err)
+	}
+	for id, got := range told {
+		if want := "run-0 replayed, run-1 waiting, run-2 waiting, "; got != want {
+			t.Errorf("the letters of %s: %s want %s", id, got, want)
+		}
+	}
+}
+
 func TestReplayAllStopsCleanly(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, streams.Topology{})

@@ -53,8 +53,8 @@ func TestReplayOfOneLetter(t *testing.T) {
 	f.work(t, mortal(f.Client))
 	f.bury(t, tasks.Task{ID: "z"})
 	clitest.Contains(t, f.run(t, "dead", "show", "z").Err, "run it again with: sparkle dead replay z")
-	if got := f.run(t, "dead", "replay", "z", "--dry-run", "-o", "json"); got.Code != 0 || !strings.Contains(got.Out, `"matching": 1`) || f.dead(t) != "z" {
-		t.Errorf("dry run = %+v with letters %q, want one matching and left", got, f.dead(t))
+	if got := f.run(t, "dead", "replay", "z", "--dry-run", "--set", "payload.n=8", "-o", "jsonl"); got.Code != 0 || !strings.Contains(got.Out, `"payload":{"n":8}`) || f.dead(t) != "z" {
+		t.Errorf("dry run = %+v with letters %q, want the payload, and the letter left", got, f.dead(t))
 	}
 	got := f.run(t, "dead", "replay", "z", "--set", "payload.m=7", "--unset", "payload.m", "--set", "payload.n=3", "--by", "ann")
 	if got.Code != 0 || f.dead(t) != "" {

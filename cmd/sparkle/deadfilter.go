@@ -55,7 +55,7 @@ func (f deadFilter) filter(id string) (streams.DeadFilter, error) {
 type deadChoice struct {
 	ID     string `arg:"" optional:"" help:"The task's id."`
 	All    bool   `help:"Take every letter, where neither an ID nor a filter is given."`
-	DryRun bool   `help:"Change nothing; print how many letters it would be."`
+	DryRun bool   `help:"Change nothing; print how many letters it would be, or of one what its payload would be."`
 	Force  bool   `short:"f" help:"Do not ask before many letters are changed, or one is removed."`
 	deadFilter
 }

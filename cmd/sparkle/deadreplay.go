@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"os/user"
@@ -40,10 +41,10 @@ func (c *deadReplay) Run(ctx context.Context, s *session) error {
 	publisher := streams.NewPublisher(client, streams.PublisherOptions{Registry: cli.Known(), Unchecked: c.Unchecked})
 	replayer := streams.NewReplayer(publisher, options)
 	switch {
-	case c.DryRun:
-		return c.preview(ctx, s, client, replayer, filter)
 	case c.ID != "":
 		return c.one(ctx, s, client, replayer, filter)
+	case c.DryRun:
+		return c.preview(ctx, s, client, replayer, filter)
 	default:
 		return c.many(ctx, s, client, replayer, filter)
 	}
@@ -95,7 +96,7 @@ func systemUser() string {
 	return ""
 }
 
-// Preview tells what would be replayed, and what the edits come to.
+// Preview counts what would be replayed, and what would be refused.
 func (c *deadReplay) preview(ctx context.Context, s *session, client *streams.Client, r *streams.Replayer, filter streams.DeadFilter) error {
 	invalid := 0
 	n, err := count(ctx, client, filter, func(d streams.DeadLetter) {
@@ -128,6 +129,9 @@ func (c *deadReplay) one(ctx context.Context, s *session, client *streams.Client
 	if n > 1 {
 		s.say("the newest of %d letters of this id", n)
 	}
+	if c.DryRun {
+		return previewOne(s, r, letter)
+	}
 	receipt, err := r.Replay(ctx, letter)
 	if err != nil {
 		return adviseReplay(err)
@@ -136,6 +140,24 @@ func (c *deadReplay) one(ctx context.Context, s *session, client *streams.Client
 		p.Field("id", receipt.ID)
 		p.Field("run", receipt.Run)
 		p.Field("replayed", letter.Run)
+	}}.Print(s.printer())
+}
+
+// PreviewOne shows the payload that the edits come to.
+func previewOne(s *session, r *streams.Replayer, letter streams.DeadLetter) error {
+	payload, err := r.Preview(letter)
+	if err != nil {
+		return adviseReplay(err)
+	}
+	value := struct {
+		ID       string          `json:"id"`
+		Replayed string          `json:"replayed"`
+		Payload  json.RawMessage `json:"payload"` // null when there is none
+	}{letter.ID, letter.Run, payload}
+	return cli.Object{Value: value, Name: letter.ID, Page: func(p *cli.Page) {
+		p.Field("id", letter.ID)
+		p.Field("replayed", letter.Run)
+		p.JSON("PAYLOAD", payload)
 	}}.Print(s.printer())
 }
 
