@@ -153,8 +153,8 @@ func TestReplayAllTellsEachOutcome(t *testing.T) {
 func TestReplayAllKeepsTheOrderOfAnID(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, streams.Topology{})
-	for run := range 3 {
-		for i := range 40 {
+	for i := range 40 {
+		for run := range 3 {
 			h.letter(fmt.Sprintf("id-%d", i), fmt.Sprint("run-", run))
 		}
 	}
