@@ -38,6 +38,18 @@ type ReplayOptions struct {
 
 const maxBy = 128 // bytes of ReplayOptions.By
 
+// Check reports an option that cannot be, as an [*tasks.InvalidError]. Replay and
+// ReplayAll answer it too.
+func (o ReplayOptions) Check() error {
+	if len(o.By) > maxBy || strings.ContainsFunc(o.By, unicode.IsControl) {
+		return &tasks.InvalidError{Field: "by", Want: fmt.Sprintf("want at most %d bytes without control characters", maxBy)}
+	}
+	if o.Rate < 0 {
+		return &tasks.InvalidError{Field: "rate", Want: "want a number of letters in a second, or 0"}
+	}
+	return nil
+}
+
 // A Replayer publishes dead letters again, each as a new run. It is safe for
 // concurrent use, and any number may work on the same letters.
 type Replayer struct {
@@ -74,8 +86,8 @@ func (r *Replayer) Replay(ctx context.Context, d DeadLetter) (Receipt, error) {
 }
 
 func (r *Replayer) replay(ctx context.Context, d DeadLetter) (Receipt, error) {
-	if len(r.options.By) > maxBy || strings.ContainsFunc(r.options.By, unicode.IsControl) {
-		return Receipt{}, &tasks.InvalidError{Field: "by", Want: fmt.Sprintf("want at most %d bytes without control characters", maxBy)}
+	if err := r.options.Check(); err != nil {
+		return Receipt{}, err
 	}
 	letter, err := r.publisher.letter(ctx, d)
 	if err != nil {

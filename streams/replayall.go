@@ -3,6 +3,7 @@ package streams
 import (
 	"context"
 	"errors"
+	"fmt"
 	"hash/maphash"
 	"sync"
 	"time"
@@ -41,6 +42,9 @@ type ReplayResult struct {
 // all other letters too, such as [ErrFull] or [ErrUnreachable], and when ctx is
 // done; the letters that are in work then are brought to their end and told.
 func (r *Replayer) ReplayAll(ctx context.Context, f DeadFilter, fn func(ReplayResult)) error {
+	if err := r.options.Check(); err != nil {
+		return fmt.Errorf("replay: %w", err)
+	}
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	var telling sync.Mutex

@@ -193,6 +193,12 @@ func TestReplayAllStopsCleanly(t *testing.T) {
 	if !errors.Is(err, context.Canceled) || told+left != 50 || left == 0 {
 		t.Errorf("ReplayAll = %v after %d letters with %d left, want it cancelled and each letter told or there", err, told, left)
 	}
+	for _, o := range []streams.ReplayOptions{{Rate: -1}, {By: "a\nb"}} {
+		var invalid *tasks.InvalidError
+		if err := h.replayer(o).ReplayAll(h.ctx, streams.DeadFilter{}, func(streams.ReplayResult) { told++ }); !errors.As(err, &invalid) {
+			t.Errorf("ReplayAll with %+v = %v, want it refused", o, err)
+		}
+	}
 	dying := h.replayer(streams.ReplayOptions{Concurrency: 1})
 	dying.Fault(killOnce("publish"))
 	told = 0

@@ -58,6 +58,9 @@ func (c *deadReplay) options(stdin io.Reader) (streams.ReplayOptions, error) {
 	if o.By == "" {
 		o.By = systemUser()
 	}
+	if err := o.Check(); err != nil {
+		return o, cli.Misuse("--%v", err)
+	}
 	if c.Payload != "" {
 		if c.ID == "" {
 			return o, cli.Misuse("--payload: one payload fits one letter; give its ID, or change fields with --set")

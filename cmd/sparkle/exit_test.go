@@ -50,6 +50,7 @@ func TestMisuseExitsWithTwo(t *testing.T) {
 		"a path to nothing":  {[]string{"dead", "replay", "x", "--unset", "payload.a=1"}, "--unset: path"},
 		"a payload":          {[]string{"dead", "replay", "x", "--payload", "{"}, "--payload: payload: not JSON"},
 		"a payload for many": {[]string{"dead", "replay", "--all", "--payload", "1"}, "--payload: one payload fits one letter"},
+		"a long name":        {[]string{"dead", "replay", "x", "--by", strings.Repeat("a", 129)}, "--by: want at most 128 bytes"},
 		"a past expiry":      {[]string{"dead", "replay", "x", "--expires", "2020-01-01T00:00:00Z"}, "--expires: 2020-01-01T00:00:00Z has passed"},
 		"no file":            {[]string{"dead", "import"}, `expected "<file>"`},
 		"an absent file":     {[]string{"dead", "import", "/none"}, "read the letters: open /none"},
