@@ -38,6 +38,12 @@ func (r *runs) registry(handle func(tasks.Delivery, number) error) *tasks.Regist
 	return &registry
 }
 
+func (r *runs) total() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.of)
+}
+
 func (r *runs) count(run string) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -74,6 +74,7 @@ func TestReplayAllBesideNewRunsOfTheSameIDs(t *testing.T) {
 		}
 	})
 	anew.Wait()
+	h.until("every run has run", func() bool { return seen.total() >= len(replayed)+len(published) })
 	h.drained()
 	left := 0
 	if err := errors.Join(err, h.Client.DeadLetters(h.ctx, streams.DeadFilter{}, func(d streams.DeadLetter) bool {
