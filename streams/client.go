@@ -20,8 +20,11 @@ type Client struct {
 	js jetstream.JetStream
 	ns Namespace
 
+	journal *journal
 	mu      sync.Mutex
 	control jetstream.KeyValue // nil until it was looked up
+
+	fault func(step string) error // where tests let a process die; nil outside
 }
 
 // PubAckWait bounds the wait for one answer of the server. What was asked is
@@ -40,7 +43,7 @@ func NewClient(nc *nats.Conn, n Namespace) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("new client: %w", err)
 	}
-	return &Client{nc: nc, js: js, ns: n}, nil
+	return &Client{nc: nc, js: js, ns: n, journal: &journal{js: js}}, nil
 }
 
 // ControlBucket is what the fleet shares beside the streams; keys.go lists its keys.

@@ -114,8 +114,10 @@ func (d DeadLetter) message(n Namespace) (*nats.Msg, error) {
 		return nil, &tasks.InvalidError{Field: "payload", Want: fmt.Sprintf("%d bytes are more than %d", len(task.Payload), maxTask)}
 	}
 	m := envelope{Task: task, run: d.Run, attempt: d.Attempt, lineage: d.Lineage}.message(n)
+	withHeader(m)
 	m.Subject = n.Dead(task)
 	m.Header.Set(HeaderAttempt, strconv.Itoa(d.Attempt))
+	m.Header.Set(HeaderRun, d.Run)
 	m.Header.Set(HeaderReason, string(d.Reason))
 	m.Header.Set(HeaderError, oneLine(d.Error))
 	m.Header.Set(HeaderHistory, string(history))
@@ -177,5 +179,6 @@ func (c *Client) findLetter(ctx context.Context, subject string, d DeadLetter) (
 func (c *Client) RemoveDead(ctx context.Context, d DeadLetter) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	return wrap("remove dead letter of", d.ID, c.remove(ctx, "DEAD", d.Sequence))
+	_, err := c.remove(ctx, "DEAD", d.Sequence)
+	return wrap("remove dead letter of", d.ID, err)
 }

@@ -5,97 +5,92 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
+
+	"github.com/rs/zerolog"
 
 	"sparkle/embedded"
 	"sparkle/streams"
 	"sparkle/tasks"
 )
 
-var halve = tasks.Type[number, number]{Name: "halve"}
-
-// A task dies of its payload, which is mended and runs again.
-func ExampleReplayer() {
-	if err := replayOnce(context.Background()); err != nil {
-		fmt.Println(err)
-	}
-	// Output:
-	// dead of permanent: 7 is odd
-	// replayed: {"n":4}
-}
-
-func replayOnce(ctx context.Context) (err error) {
-	store, err := os.MkdirTemp("", "sparkle")
+// Local starts a server in this process, and returns a client of it.
+func local(ctx context.Context) (client *streams.Client, stop func(), err error) {
+	store, err := os.MkdirTemp("", "sparkle-example-*")
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(store)) }()
-	server, err := embedded.New(embedded.Options{Store: store})
+	server, err := embedded.New(embedded.Options{Store: store, Logger: zerolog.Nop()})
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	defer func() { err = errors.Join(err, server.Close()) }()
 	nc, err := server.Connect()
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	defer nc.Close()
-	client, err := streams.NewClient(nc, "")
-	if err != nil {
-		return err
+	stop = func() {
+		nc.Close()
+		_ = server.Close()
+		_ = os.RemoveAll(store)
 	}
-	if _, err := client.Ensure(ctx, streams.Topology{}); err != nil {
-		return err
+	if client, err = streams.NewClient(nc, ""); err == nil {
+		_, err = client.Ensure(ctx, streams.Topology{})
 	}
-	return whileHalving(ctx, client, mend)
+	return client, stop, err
 }
 
-// Mend publishes a task that dies, and replays its letter with another payload.
-func mend(ctx context.Context, client *streams.Client) error {
+// A task is cancelled before its time; whoever awaits it is told by whom and why.
+func ExampleClient_Cancel() {
+	ctx := context.Background()
+	client, stop, err := local(ctx)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer stop()
 	publisher := streams.NewPublisher(client, streams.PublisherOptions{})
-	receipt, err := publisher.Publish(ctx, tasks.Task{Type: "halve", ID: "seven", Payload: []byte(`{"n":7}`)})
-	if err != nil {
-		return err
+	task := tasks.Task{Type: "send_report", ID: "may", At: time.Now().Add(time.Hour)}
+	if _, err := publisher.Publish(ctx, task); err != nil {
+		fmt.Println(err)
+		return
 	}
-	end, err := client.Await(ctx, receipt.ID, receipt.Run)
-	var failed *streams.FailedError
-	if !errors.As(err, &failed) {
-		return err
-	}
-	fmt.Printf("%s of %s: %s\n", end.State, end.Reason, end.Error)
 
-	edit, err := streams.ParseSet("payload.n=8")
-	if err != nil {
-		return err
-	}
-	replayer := streams.NewReplayer(publisher, streams.ReplayOptions{Edits: []streams.Edit{edit}, By: "ann"})
-	run := ""
-	for run == "" { // the letter is stored right after the event that Await returned
-		err := replayer.ReplayAll(ctx, streams.DeadFilter{ID: "seven"}, func(r streams.ReplayResult) { run = r.Run })
-		if err != nil {
-			return err
-		}
-	}
-	end, err = client.Await(ctx, "seven", run)
-	fmt.Printf("replayed: %s\n", end.Result)
-	return err
+	cancelled, err := client.Cancel(ctx, "may", tasks.CancelOptions{By: "ann", Reason: "wrong month"})
+	fmt.Println(cancelled.ID, cancelled.Again, err)
+
+	_, err = client.Await(ctx, "may", "")
+	fmt.Println(err)
+	_, err = client.Cancel(ctx, "june", tasks.CancelOptions{})
+	fmt.Println(errors.Is(err, streams.ErrNotFound))
+	// Output:
+	// may false <nil>
+	// task may is cancelled by ann: wrong month
+	// true
 }
 
-func whileHalving(ctx context.Context, client *streams.Client, do func(context.Context, *streams.Client) error) error {
-	var registry tasks.Registry
-	tasks.Handle(&registry, halve, func(_ context.Context, in number) (number, error) {
-		if in.N%2 == 1 {
-			return in, tasks.Permanent(fmt.Errorf("%d is odd", in.N))
-		}
-		return number{N: in.N / 2}, nil
-	})
-	worker, err := tasks.NewWorker(tasks.WorkerOptions{Source: streams.NewSource(client, streams.SourceOptions{}), Registry: &registry})
+// The queues of a priority are paused, and one of them is still listed as such.
+func ExampleClient_Pause() {
+	ctx := context.Background()
+	client, stop, err := local(ctx)
 	if err != nil {
-		return err
+		fmt.Println(err)
+		return
 	}
-	working, stop := context.WithCancel(ctx)
-	ended := make(chan error, 1)
-	go func() { ended <- worker.Run(working) }()
-	err = do(ctx, client)
-	stop()
-	return errors.Join(err, <-ended)
+	defer stop()
+	low := streams.PauseTarget{Priority: tasks.Low}
+	if _, err := client.Pause(ctx, low, streams.PauseOptions{By: "ann", Reason: "the provider is down"}); err != nil {
+		fmt.Println(err)
+		return
+	}
+	pauses, err := client.Pauses(ctx)
+	for _, p := range pauses {
+		fmt.Printf("%s, by %s: %s\n", p.PauseTarget, p.By, p.Reason)
+	}
+	fmt.Println(err)
+	_, err = client.Resume(ctx, low)
+	fmt.Println(err)
+	// Output:
+	// priority low, by ann: the provider is down
+	// <nil>
+	// <nil>
 }

@@ -15,6 +15,10 @@ import (
 // whenever fn returns an error, as if the process died there.
 func (s *Source) Fault(fn func(step string) error) { s.fault = fn }
 
+// Fault makes cancelling fail before a step (announce, event, remove, signal,
+// clear) whenever fn returns an error, as if the process died there.
+func (c *Client) Fault(fn func(step string) error) { c.fault = fn }
+
 // NC is the client's connection.
 func (c *Client) NC() *nats.Conn { return c.nc }
 
@@ -68,3 +72,12 @@ func Pacer(perSecond float64) func(context.Context) bool {
 
 // Message builds the message of a letter.
 func (d DeadLetter) Message(n Namespace) (*nats.Msg, error) { return d.message(n) }
+
+// Append stores an event.
+func (c *Client) Append(ctx context.Context, e Event) error { return c.append(ctx, &e) }
+
+// ParseCancellation reads an entry or a signal.
+func ParseCancellation(data []byte) ([]tasks.Cancellation, error) { return parseCancellation(data) }
+
+// ParsePause reads an entry.
+func ParsePause(key string, value []byte) (Pause, error) { return parsePause(key, value) }

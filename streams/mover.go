@@ -141,7 +141,8 @@ func (m *Mover) resolve(ctx context.Context, l claim) error {
 	if err != nil {
 		return err
 	}
-	return m.remove(ctx, "TASKS", l.sequence)
+	_, err = m.remove(ctx, "TASKS", l.sequence)
+	return err
 }
 
 func (m *Mover) end(ctx context.Context, l claim) error {
@@ -149,7 +150,7 @@ func (m *Mover) end(ctx context.Context, l claim) error {
 		State: tasks.Dead, Reason: tasks.ReasonLeaseLost, Ended: time.Now(),
 		Error: "the server gave the task up: the process died or hung at every delivery",
 	}
-	if err := m.append(ctx, l.event(o)); err != nil {
+	if err := m.append(ctx, l.event(&o)); err != nil {
 		return err
 	}
 	m.options.Log.Error().Str("task", l.ID).Str("type", l.Type).Str("priority", string(l.Priority)).

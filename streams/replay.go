@@ -104,7 +104,7 @@ func (r *Replayer) replay(ctx context.Context, d DeadLetter) (Receipt, error) {
 	if err := r.step("delete"); err != nil {
 		return receipt, err
 	}
-	if err := r.publisher.remove(ctx, "DEAD", letter.sequence); err != nil {
+	if _, err := r.publisher.remove(ctx, "DEAD", letter.sequence); err != nil {
 		return receipt, fmt.Errorf("run %s is stored and its letter still there, replay it again: %w", e.run, err)
 	}
 	return receipt, nil
@@ -209,7 +209,7 @@ func (r *Replayer) publish(ctx context.Context, e envelope) (uint64, error) {
 		return 0, err
 	}
 	guard(p.ns, m, e.ID, 0)
-	return p.store(ctx, e, m)
+	return p.store(ctx, &e, m)
 }
 
 // Step is where tests let a replay die.

@@ -131,7 +131,7 @@ func TestRemovalOfLetters(t *testing.T) {
 	for i := range 3 {
 		f.bury(t, tasks.Task{ID: fmt.Sprintf("z%d", i), Priority: tasks.Priorities()[i]})
 	}
-	if got := f.run(t, "dead", "rm", "z0"); got.Code != 2 || !strings.Contains(got.Err, "remove 1 dead letters for good: nobody is there to confirm it") {
+	if got := f.run(t, "dead", "rm", "z0"); got.Code != 2 || !strings.Contains(got.Err, "remove 1 dead letters for good: needs --force") {
 		t.Errorf("rm without --force = %+v, want exit 2", got)
 	}
 	if got := f.run(t, "dead", "rm", "--all", "--dry-run"); got.Out != "matching   3\n" || f.dead(t) != "z0 z1 z2" {

@@ -56,8 +56,8 @@ type deadChoice struct {
 	ID     string `arg:"" optional:"" help:"The task's id."`
 	All    bool   `help:"Take every letter, where neither an ID nor a filter is given."`
 	DryRun bool   `help:"Change nothing; print how many letters it would be, or of one what its payload would be."`
-	Force  bool   `short:"f" help:"Do not ask before many letters are changed, or one is removed."`
 	deadFilter
+	cli.Force
 }
 
 func (c deadChoice) filter() (streams.DeadFilter, error) {
@@ -70,14 +70,14 @@ func (c deadChoice) filter() (streams.DeadFilter, error) {
 // Agree lets a person confirm what is done with the letters that match, and
 // bounds the filter to those that were counted. Of none there is nothing to ask.
 func (c deadChoice) agree(ctx context.Context, s *session, client *streams.Client, f *streams.DeadFilter, what string) error {
-	if c.Force {
+	if c.Force.Force {
 		return nil
 	}
 	n, err := count(ctx, client, *f, func(d streams.DeadLetter) { f.Through = d.Sequence })
 	if err != nil || n == 0 {
 		return err
 	}
-	return cli.Confirm(s.std, fmt.Sprintf(what, n), fmt.Sprint(n))
+	return s.std.Confirm(fmt.Sprintf(what, n), fmt.Sprint(n), false)
 }
 
 // Count counts the letters that match and calls each for every one.

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"os/user"
 	"time"
 
 	"sparkle/internal/cli"
@@ -21,7 +20,7 @@ type deadReplay struct {
 	Unchecked bool       `help:"Replay payloads that the schema of their type refuses."`
 	Expires   cli.Moment `placeholder:"TIME" help:"When the tasks are no longer started: a duration from now such as 2h, or RFC 3339. Default never."`
 	Rate      cli.Rate   `placeholder:"N/s" help:"At most so many letters in a second (/s), minute (/m) or hour (/h). Default as many as the server takes."`
-	By        string     `placeholder:"NAME" help:"Who replays, kept with the new runs; at most 128 bytes. Default the user of this system."`
+	cli.By
 }
 
 // Run replays dead letters; kong calls it.
@@ -51,12 +50,9 @@ func (c *deadReplay) Run(ctx context.Context, s *session) error {
 }
 
 func (c *deadReplay) options(stdin io.Reader) (streams.ReplayOptions, error) {
-	o := streams.ReplayOptions{By: c.By, Expires: c.Expires.After(time.Now()), Rate: c.Rate.PerSecond()}
+	o := streams.ReplayOptions{By: c.Name(), Expires: c.Expires.After(time.Now()), Rate: c.Rate.PerSecond()}
 	if !o.Expires.IsZero() && !o.Expires.After(time.Now()) {
 		return o, cli.Misuse("--expires: %s has passed", o.Expires.Format(time.RFC3339))
-	}
-	if o.By == "" {
-		o.By = systemUser()
 	}
 	if err := o.Check(); err != nil {
 		return o, cli.Misuse("--%v", err)
@@ -89,14 +85,6 @@ func (c *deadReplay) options(stdin io.Reader) (streams.ReplayOptions, error) {
 		}
 	}
 	return o, nil
-}
-
-// SystemUser is who runs the program, as far as the system says.
-func systemUser() string {
-	if current, err := user.Current(); err == nil {
-		return current.Username
-	}
-	return ""
 }
 
 // Preview counts what would be replayed, and what would be refused.

@@ -9,18 +9,19 @@ import (
 )
 
 const (
-	pageMessages = 256
-	// PageBytes keeps a page small beside what its messages may have.
-	pageBytes = 4 << 20
+	readBatch = 500
+	// ReadBytes keeps a batch small beside what its messages may have; of large
+	// ones fewer come.
+	readBytes = 4 << 20
 )
 
 // Each calls fn for the stored messages of subject in order, until it returns
-// false. It holds a page of them at a time, and fn may take its time.
+// false. It holds a batch of them at a time, and fn may take its time.
 func (c *Client) each(ctx context.Context, kind, subject string, fn func(stored) bool) error {
 	for next := uint64(1); next > 0; {
 		var messages []stored
 		var err error
-		if messages, next, err = c.page(ctx, c.ns.Stream(kind), subject, next); err != nil {
+		if messages, next, err = c.batch(ctx, kind, subject, next); err != nil {
 			return err
 		}
 		for _, s := range messages {
@@ -32,16 +33,16 @@ func (c *Client) each(ctx context.Context, kind, subject string, fn func(stored)
 	return nil
 }
 
-// Page reads the next messages of subject from sequence next on, and returns
-// where the page after it begins, 0 when nothing follows. The batch of the
-// client's extension ends without a word when its time is over, so only a message
-// that says that none follows, or the server's word that there is none, ends the
-// pages.
-func (c *Client) page(ctx context.Context, stream, subject string, next uint64) (messages []stored, after uint64, err error) {
+// Batch reads the stored messages of subject from a sequence on, some hundred at
+// most, and returns where the next batch begins, 0 for nowhere. What the client's
+// extension reads ends without a word when its time is over, so only a message
+// that says that none follows, or the server's word that there is none, is an end.
+func (c *Client) batch(ctx context.Context, kind, subject string, from uint64) (messages []stored, next uint64, err error) {
+	stream := c.ns.Stream(kind)
 	asked, cancel := context.WithTimeout(ctx, 2*pubAckWait)
 	defer cancel()
-	batch, err := jetstreamext.GetBatch(asked, c.js, stream, pageMessages,
-		jetstreamext.GetBatchSubject(subject), jetstreamext.GetBatchSeq(next), jetstreamext.GetBatchMaxBytes(pageBytes))
+	batch, err := jetstreamext.GetBatch(asked, c.js, stream, readBatch,
+		jetstreamext.GetBatchSubject(subject), jetstreamext.GetBatchSeq(from), jetstreamext.GetBatchMaxBytes(readBytes))
 	if err != nil {
 		return nil, 0, fmt.Errorf("read %s: %w", stream, err)
 	}
@@ -53,12 +54,12 @@ func (c *Client) page(ctx context.Context, stream, subject string, next uint64) 
 			return nil, 0, fmt.Errorf("read %s: %w", stream, err)
 		}
 		messages = append(messages, fromRaw(m))
-		if after = m.Sequence + 1; header(m.Header, pendingHeader) == "0" {
-			after = 0
+		if next = m.Sequence + 1; header(m.Header, pendingHeader) == "0" {
+			next = 0
 		}
 	}
 	if len(messages) > 0 {
-		return messages, after, nil
+		return messages, next, nil
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, 0, fmt.Errorf("read %s: %w", stream, err)
