@@ -2,9 +2,11 @@ package streams_test
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"sparkle/streams"
 	"sparkle/streams/streamstest"
@@ -78,6 +80,28 @@ func BenchmarkDrain(b *testing.B) {
 	stop()
 	if err := <-stopped; err != nil {
 		b.Error(err)
+	}
+}
+
+// Dead letters replayed as fast as the server takes them.
+func BenchmarkReplayAll(b *testing.B) {
+	s := streamstest.New(b, streamstest.Options{})
+	for i := range b.N {
+		letter := streams.DeadLetter{
+			ID: fmt.Sprint(i), Run: "first", Type: "noop", Priority: tasks.Default, Pool: tasks.MainPool, Attempt: 1,
+			Reason: tasks.ReasonPermanent, Died: time.Unix(1, 0), Payload: noopTask(b).Payload,
+		}
+		if _, err := s.Client.ImportDead(context.Background(), letter); err != nil {
+			b.Fatal(err)
+		}
+	}
+	replayer := streams.NewReplayer(streams.NewPublisher(s.Client, streams.PublisherOptions{}), streams.ReplayOptions{})
+	b.ReportAllocs()
+	b.ResetTimer()
+	replayed := 0
+	err := replayer.ReplayAll(context.Background(), streams.DeadFilter{}, func(streams.ReplayResult) { replayed++ })
+	if err != nil || replayed != b.N {
+		b.Fatalf("replayed %d of %d letters: %v", replayed, b.N, err)
 	}
 }
 

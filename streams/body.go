@@ -105,12 +105,15 @@ func (l *lease) payload() func(context.Context) (json.RawMessage, error) {
 	if l.body == nil {
 		return nil
 	}
-	return func(ctx context.Context) (json.RawMessage, error) {
-		value, err := l.source.Load(ctx, l.body)
-		var broken *UnreadableError
-		if errors.As(err, &broken) {
-			return nil, &tasks.InvalidError{Field: "payload", Want: broken.Want}
-		}
-		return value, err
+	return func(ctx context.Context) (json.RawMessage, error) { return l.source.loadPayload(ctx, l.body) }
+}
+
+// LoadPayload is Load for a task that cannot run without.
+func (c *Client) loadPayload(ctx context.Context, b *Body) (json.RawMessage, error) {
+	value, err := c.Load(ctx, b)
+	var broken *UnreadableError
+	if errors.As(err, &broken) {
+		return nil, &tasks.InvalidError{Field: "payload", Want: broken.Want}
 	}
+	return value, err
 }

@@ -23,7 +23,7 @@ func (l *claim) lost() int { return max(l.number-1-l.returned, 0) }
 func (l *claim) event(o *tasks.Outcome) *Event {
 	e := &Event{
 		Type: l.Type, ID: l.ID, Run: l.run, State: o.State, Attempt: l.attempt,
-		Priority: l.Priority, Pool: l.Pool, User: l.User,
+		Priority: l.Priority, Pool: l.Pool, User: l.User, Lineage: l.lineage,
 		Sequence: l.sequence, Delivery: l.number, Returned: l.returned, Lost: l.lost(),
 		Worker: o.Worker, Ready: l.ready, Started: o.Started, Ended: o.Ended, At: o.At, Reason: o.Reason, By: o.By,
 		Detail: Detail{Error: o.Error, Stack: o.Stack, Note: o.Note}, Result: o.Result,

@@ -56,7 +56,7 @@ type removal struct {
 func (c *Client) removeAll(ctx context.Context, list []removal) (map[*doomed]bool, error) {
 	gone := make(chan *doomed, len(list))
 	err := together(list, func(r removal) error {
-		found, err := c.remove(ctx, r.sequence)
+		found, err := c.remove(ctx, "TASKS", r.sequence)
 		if err == nil && !found {
 			gone <- r.of
 		}
@@ -127,7 +127,7 @@ func (c *Client) uproot(ctx context.Context, t *doomed) error {
 			return nil
 		}
 		for _, r := range left {
-			if _, err := c.remove(ctx, r.sequence); err != nil {
+			if _, err := c.remove(ctx, "TASKS", r.sequence); err != nil {
 				return err
 			}
 		}

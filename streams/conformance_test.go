@@ -59,7 +59,7 @@ func (h *harness) contractEvents(ctx context.Context, id string) ([]tasks.Event,
 
 func (h *harness) contractLetters(ctx context.Context) ([]tasks.DeadLetter, error) {
 	var letters []tasks.DeadLetter
-	err := h.Client.DeadLetters(ctx, "", func(d streams.DeadLetter) bool {
+	err := h.Client.DeadLetters(ctx, streams.DeadFilter{}, func(d streams.DeadLetter) bool {
 		letter := tasks.DeadLetter{
 			Task: tasks.Task{ID: d.ID, Type: d.Type, Payload: d.Payload, Priority: d.Priority, Pool: d.Pool},
 			Run:  d.Run, Attempt: d.Attempt, Reason: d.Reason, Error: d.Error, Time: d.Died,

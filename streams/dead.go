@@ -4,10 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -62,24 +62,68 @@ func oneLine(text string) string {
 	return strings.Join(strings.Fields(text), " ")
 }
 
-// A DeadLetter is a task that was given up.
+// A DeadLetter is a task that was given up. As JSON it is what an export has and
+// an import reads.
 type DeadLetter struct {
-	Sequence uint64          `json:"sequence"`
-	ID       string          `json:"id"`
-	Run      string          `json:"run"`
-	Type     string          `json:"type"`
-	Priority tasks.Priority  `json:"priority"`
-	Pool     string          `json:"pool"`
-	User     string          `json:"user,omitempty"`
-	Reason   tasks.Reason    `json:"reason"`
-	Error    string          `json:"error"`
-	Attempt  int             `json:"attempt"`
-	Died     time.Time       `json:"died"`
+	// Sequence names the letter in DEAD; an import does not keep it.
+	Sequence    uint64            `json:"sequence"`
+	ID          string            `json:"id"`
+	Run         string            `json:"run"`
+	Type        string            `json:"type"`
+	Priority    tasks.Priority    `json:"priority"`
+	Pool        string            `json:"pool"`
+	User        string            `json:"user,omitempty"`
+	Reason      tasks.Reason      `json:"reason"`
+	Error       string            `json:"error"`
+	Attempt     int               `json:"attempt"`
+	MaxAttempts int               `json:"max_attempts,omitempty"`
+	Timeout     time.Duration     `json:"timeout_ns,omitempty"`
+	Expires     time.Time         `json:"expires,omitzero"`
+	Headers     map[string]string `json:"headers,omitempty"` // the caller's own
+	Lineage
+	Died time.Time `json:"died"`
+	// Payload is a JSON value. Where what was published is none, it is quoted
+	// here for reading, and Raw has it as it is.
 	Payload  json.RawMessage `json:"payload,omitempty"`
+	Raw      []byte          `json:"payload_base64,omitempty"`
 	Attempts []Attempt       `json:"attempts"`
 	// Body tells how the payload is carried where it is large or not written as
 	// JSON. Payload is empty then; [Client.Load] reads it.
 	Body *Body `json:"payload_body,omitempty"`
+}
+
+// A Lineage says what a run was made from: the run whose dead letter was
+// replayed, and who did it. Both are empty for a run that was published anew.
+type Lineage struct {
+	Replayed   string `json:"replayed,omitempty"`
+	ReplayedBy string `json:"replayed_by,omitempty"`
+}
+
+// LoadDead fetches a payload that a letter does not carry itself: Payload has it
+// then, and Body is nil. An [*UnreadableError] says why it cannot be read.
+func (c *Client) LoadDead(ctx context.Context, d *DeadLetter) error {
+	if d.Body == nil {
+		return nil
+	}
+	payload, err := c.Load(ctx, d.Body)
+	if err != nil {
+		return err
+	}
+	d.setPayload(payload)
+	d.Body = nil
+	return nil
+}
+
+// SetPayload quotes what is no JSON.
+func (d *DeadLetter) setPayload(data []byte) {
+	switch {
+	case len(data) == 0:
+	case json.Valid(data) && utf8.Valid(data):
+		d.Payload = data
+	default: // it died of that
+		d.Raw = data
+		d.Payload, _ = json.Marshal(string(data))
+	}
 }
 
 func (c *Client) parseDead(s stored) DeadLetter {
@@ -87,26 +131,17 @@ func (c *Client) parseDead(s stored) DeadLetter {
 	d := DeadLetter{
 		Sequence: s.sequence, ID: e.ID, Run: e.run, Type: e.Type, Priority: e.Priority, Pool: e.Pool, User: e.User,
 		Reason: tasks.Reason(header(s.header, HeaderReason)), Error: header(s.header, HeaderError),
-		Attempt: e.attempt, Died: s.time, Attempts: []Attempt{}, Body: e.body,
+		Attempt: e.attempt, MaxAttempts: e.MaxAttempts, Timeout: e.Timeout, Expires: e.Expires, Headers: e.Headers,
+		Lineage: e.lineage, Died: timestamp(s.header, HeaderDied), Body: e.body,
 	}
-	switch {
-	case e.body != nil:
-	case json.Valid(s.data):
-		d.Payload = s.data
-	default: // it died of that
-		d.Payload, _ = json.Marshal(string(s.data))
+	if d.Died.IsZero() {
+		d.Died = s.time
 	}
-	_ = json.Unmarshal([]byte(header(s.header, HeaderHistory)), &d.Attempts)
+	if e.body == nil {
+		d.setPayload(s.data)
+	}
+	if json.Unmarshal([]byte(header(s.header, HeaderHistory)), &d.Attempts) != nil || d.Attempts == nil {
+		d.Attempts = []Attempt{}
+	}
 	return d
-}
-
-// DeadLetters calls fn for the dead letters, oldest first, until it returns
-// false. An empty id means all.
-func (c *Client) DeadLetters(ctx context.Context, id string, fn func(DeadLetter) bool) error {
-	if id == "" {
-		id = "*"
-	} else if !tasks.ValidName(id) {
-		return fmt.Errorf("dead letters of %q: not a task's id", id)
-	}
-	return c.each(ctx, "DEAD", c.ns.subject("dead", "*", "*", "*", id), func(s stored) bool { return fn(c.parseDead(s)) })
 }

@@ -20,6 +20,7 @@ type envelope struct {
 	attempt int
 	parked  tasks.Reason
 	body    *Body // how the payload is carried; nil: Payload has it, as it is
+	lineage Lineage
 }
 
 // Message builds the message of e on its ready subject.
@@ -53,6 +54,8 @@ func (e envelope) header() nats.Header {
 	h.number(HeaderMaxAttempts, uint64(e.MaxAttempts), 1)
 	h.set(HeaderUser, e.User)
 	h.set(HeaderParked, string(e.parked))
+	h.set(HeaderReplayed, e.lineage.Replayed)
+	h.set(HeaderReplayedBy, e.lineage.ReplayedBy)
 	h.time(HeaderExpires, e.Expires)
 	if e.Timeout > 0 {
 		h.set(HeaderTimeout, e.Timeout.String())
@@ -95,6 +98,7 @@ func (n Namespace) open(s stored) (envelope, error) {
 		run:     header(s.header, HeaderRun),
 		attempt: max(number(s.header, HeaderAttempt), 1),
 		parked:  tasks.Reason(header(s.header, HeaderParked)),
+		lineage: Lineage{header(s.header, HeaderReplayed), header(s.header, HeaderReplayedBy)},
 	}
 	if text := header(s.header, HeaderTimeout); text != "" {
 		if d, parseErr := time.ParseDuration(text); parseErr == nil && d > 0 {

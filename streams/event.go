@@ -21,6 +21,7 @@ type Event struct {
 	Priority tasks.Priority
 	Pool     string
 	User     string
+	Lineage
 	// Sequence is the task's in TASKS, Delivery the how-manieth of it; they
 	// name the lease that told this.
 	Sequence uint64
@@ -63,6 +64,8 @@ func (e *Event) message(n Namespace) (*nats.Msg, error) {
 		h.set(HeaderPool, e.Pool)
 	}
 	h.set(HeaderUser, e.User)
+	h.set(HeaderReplayed, e.Replayed)
+	h.set(HeaderReplayedBy, e.ReplayedBy)
 	h.number(HeaderSequence, e.Sequence, 0)
 	h.number(HeaderDelivery, uint64(e.Delivery), 2)
 	h.number(HeaderReturned, uint64(e.Returned), 1)
@@ -98,6 +101,7 @@ func parseEvent(s stored) Event {
 		Run: header(h, HeaderRun), State: tasks.State(header(h, HeaderState)),
 		Attempt: max(number(h, HeaderAttempt), 1), Priority: cmp.Or(tasks.Priority(header(h, HeaderPriority)), tasks.Default),
 		Pool: cmp.Or(header(h, HeaderPool), tasks.MainPool), User: header(h, HeaderUser),
+		Lineage:  Lineage{header(h, HeaderReplayed), header(h, HeaderReplayedBy)},
 		Sequence: uint64(number(h, HeaderSequence)), Delivery: max(number(h, HeaderDelivery), 1),
 		Returned: number(h, HeaderReturned), Lost: number(h, HeaderLost), Worker: header(h, HeaderWorker),
 		Ready: timestamp(h, HeaderReady), Started: timestamp(h, HeaderStarted), Ended: timestamp(h, HeaderEnded),

@@ -2,6 +2,7 @@ package streams
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -76,6 +77,22 @@ func (n Namespace) EventMessage(e Event) (*nats.Msg, error) { return e.message(n
 func ParseEvent(subject string, h nats.Header, data []byte, at time.Time) Event {
 	return parseEvent(stored{subject: subject, header: h, data: data, time: at})
 }
+
+// Fault makes a replay fail before a step (publish, delete) whenever fn returns
+// an error, as if the process died there.
+func (r *Replayer) Fault(fn func(step string) error) { r.fault = fn }
+
+// Apply makes the edits in a payload.
+func Apply(payload []byte, edits ...Edit) (json.RawMessage, error) { return applyEdits(payload, edits) }
+
+// Pacer returns the wait of a pacer with so many steps in a second.
+func Pacer(perSecond float64) func(context.Context) bool {
+	p := pacer{every: interval(perSecond)}
+	return p.wait
+}
+
+// Message builds the message of a letter.
+func (d DeadLetter) Message(n Namespace) (*nats.Msg, error) { return d.message(n, nil) }
 
 // Append stores an event.
 func (c *Client) Append(ctx context.Context, e Event) error { return c.append(ctx, &e) }

@@ -134,7 +134,7 @@ func (h *harness) ended(id, run string) streams.Result {
 func (h *harness) deadLetters(id string) []streams.DeadLetter {
 	h.t.Helper()
 	var letters []streams.DeadLetter
-	err := h.Client.DeadLetters(h.ctx, id, func(d streams.DeadLetter) bool {
+	err := h.Client.DeadLetters(h.ctx, streams.DeadFilter{ID: id}, func(d streams.DeadLetter) bool {
 		letters = append(letters, d)
 		return true
 	})

@@ -17,6 +17,8 @@ const (
 	HeaderExpires     = "Sparkle-Expires"
 	HeaderUser        = "Sparkle-User"
 	HeaderParked      = "Sparkle-Parked"
+	HeaderReplayed    = "Sparkle-Replayed"
+	HeaderReplayedBy  = "Sparkle-Replayed-By"
 
 	HeaderState    = "Sparkle-State"
 	HeaderSequence = "Sparkle-Sequence"
@@ -35,6 +37,7 @@ const (
 
 	HeaderHistory = "Sparkle-History"
 	HeaderError   = "Sparkle-Error"
+	HeaderDied    = "Sparkle-Died"
 
 	HeaderBlob       = "Sparkle-Blob"
 	HeaderBlobDigest = "Sparkle-Blob-Digest"

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/synadia-io/orbit.go/jetstreamext"
-
 	"sparkle/tasks"
 )
 
@@ -103,61 +101,6 @@ func (c *Client) walk(ctx context.Context, subject string, last uint64, fn func(
 	}
 	return false, nil
 }
-
-const (
-	readBatch = 500
-	// ReadBytes bounds a batch below what the client's subscription holds. Of
-	// large messages fewer come than were asked for.
-	readBytes = 8 << 20
-)
-
-// Each calls fn for the stored messages of subject in order, until it returns
-// false.
-func (c *Client) each(ctx context.Context, kind, subject string, fn func(stored) bool) error {
-	return c.scan(ctx, c.ns.Stream(kind), subject, fn)
-}
-
-func (c *Client) scan(ctx context.Context, stream, subject string, fn func(stored) bool) error {
-	for next := uint64(1); next > 0; {
-		batch, after, err := c.batch(ctx, stream, subject, next)
-		if err != nil {
-			return err
-		}
-		for _, s := range batch {
-			if !fn(s) {
-				return nil
-			}
-		}
-		next = after
-	}
-	return nil
-}
-
-// Batch returns at most readBatch stored messages of subject from a sequence on,
-// and where the next batch begins, 0 for nowhere.
-func (c *Client) batch(ctx context.Context, stream, subject string, from uint64) (list []stored, next uint64, err error) {
-	batch, err := jetstreamext.GetBatch(ctx, c.js, stream, readBatch,
-		jetstreamext.GetBatchSubject(subject), jetstreamext.GetBatchSeq(from), jetstreamext.GetBatchMaxBytes(readBytes))
-	if err != nil {
-		return nil, 0, fmt.Errorf("read %s: %w", stream, err)
-	}
-	for m, err := range batch {
-		if errors.Is(err, jetstreamext.ErrNoMessages) {
-			return list, 0, nil
-		}
-		if err != nil {
-			return list, 0, fmt.Errorf("read %s: %w", stream, err)
-		}
-		list = append(list, fromRaw(m))
-		if next = m.Sequence + 1; header(m.Header, pendingHeader) == "0" {
-			next = 0
-		}
-	}
-	return list, next, nil
-}
-
-// PendingHeader says how many messages follow in a batch's subject.
-const pendingHeader = "Nats-Num-Pending"
 
 // Attempts tells a run's attempts from its events. A lease that was followed by
 // another delivery without an outcome was lost.

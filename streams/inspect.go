@@ -14,12 +14,13 @@ import (
 
 // A TaskInfo is what is known of one run of a task.
 type TaskInfo struct {
-	ID       string          `json:"id"`
-	Run      string          `json:"run"`
-	Type     string          `json:"type"`
-	Priority tasks.Priority  `json:"priority"`
-	Pool     string          `json:"pool"`
-	User     string          `json:"user,omitempty"`
+	ID       string         `json:"id"`
+	Run      string         `json:"run"`
+	Type     string         `json:"type"`
+	Priority tasks.Priority `json:"priority"`
+	Pool     string         `json:"pool"`
+	User     string         `json:"user,omitempty"`
+	Lineage
 	State    tasks.State     `json:"state"`
 	Reason   tasks.Reason    `json:"reason,omitempty"`
 	Error    string          `json:"error,omitempty"`
@@ -87,7 +88,7 @@ func (c *Client) loadTask(ctx context.Context, t *TaskInfo) error {
 func (c *Client) livingTask(s stored, events []Event) TaskInfo {
 	e, _ := c.ns.open(s)
 	info := TaskInfo{
-		ID: e.ID, Run: e.run, Type: e.Type, Priority: e.Priority, Pool: e.Pool, User: e.User,
+		ID: e.ID, Run: e.run, Type: e.Type, Priority: e.Priority, Pool: e.Pool, User: e.User, Lineage: e.lineage,
 		State: tasks.Waiting, Since: s.time,
 	}
 	if info.PayloadBody = e.body; e.body == nil && json.Valid(s.data) {
@@ -117,7 +118,7 @@ func endedTask(events []Event) TaskInfo {
 		}
 	}
 	info := TaskInfo{
-		ID: last.ID, Run: last.Run, Type: last.Type, Priority: last.Priority, Pool: last.Pool, User: last.User,
+		ID: last.ID, Run: last.Run, Type: last.Type, Priority: last.Priority, Pool: last.Pool, User: last.User, Lineage: last.Lineage,
 		State: last.State, Since: last.Time,
 	}
 	info.takeEvents(events)

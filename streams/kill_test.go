@@ -22,7 +22,8 @@ const childRole = "SPARKLE_TEST_CHILD"
 // Child runs a worker until it is killed: role "worker" on the server at URL,
 // role "dev" together with a server of its own on the store, where it publishes
 // as well and prints what was acknowledged; role "blob" publishes a large task and
-// hangs at the step that stands behind the URL.
+// hangs at the step that stands behind the URL; role "replay" replays the dead
+// letters on the server at URL.
 func child(role, where string) {
 	ctx := context.Background()
 	url, info, _ := strings.Cut(where, " ")
@@ -37,8 +38,13 @@ func child(role, where string) {
 	must(err)
 	_, err = client.Ensure(ctx, shortLease)
 	must(err)
-	if role == "blob" {
+	switch role {
+	case "blob":
 		publishLarge(ctx, client, info)
+	case "replay":
+		replayer := streams.NewReplayer(streams.NewPublisher(client, streams.PublisherOptions{}), streams.ReplayOptions{})
+		must(replayer.ReplayAll(ctx, streams.DeadFilter{}, func(r streams.ReplayResult) { fmt.Println(r.Outcome, r.Run) }))
+		return
 	}
 	registry := killable(client, func() {
 		fmt.Println("started")
@@ -211,5 +217,42 @@ func TestKillNineOfTheWholeProcessLosesNothing(t *testing.T) {
 	}
 	if len(acknowledged) < 100 {
 		t.Errorf("only %d tasks were acknowledged, want a load", len(acknowledged))
+	}
+}
+
+func TestKillNineOfAReplayRunsEachLetterOnce(t *testing.T) {
+	t.Parallel()
+	const n = 400
+	server := listening(t, t.TempDir(), "127.0.0.1:0")
+	h := connected(t, server.URL())
+	h.letters(n)
+	var seen runs
+	h.work(seen.registry(failZero), h.source())
+	cmd, lines := spawn(t, "replay", server.URL())
+	for range n / 4 {
+		if line := <-lines; !strings.HasPrefix(line, "replayed ") {
+			t.Fatalf("the child says %q, want a letter replayed", line)
+		}
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	h.drained()
+	left := 0
+	err := h.replayer(streams.ReplayOptions{}).ReplayAll(h.ctx, streams.DeadFilter{}, func(r streams.ReplayResult) {
+		if left++; r.Outcome != streams.Replayed {
+			t.Errorf("the second replay tells %+v, want each letter replayed", r)
+		}
+	})
+	h.drained()
+	seen.mu.Lock()
+	defer seen.mu.Unlock()
+	if err != nil || len(seen.of) != n || left == 0 {
+		t.Errorf("%d runs of %d letters, %d of them replayed by the second (%v); want a run for each", len(seen.of), n, left, err)
+	}
+	for run, count := range seen.of {
+		if count != 1 {
+			t.Errorf("run %s ran %d times, want once", run, count)
+		}
 	}
 }

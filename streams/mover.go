@@ -141,7 +141,7 @@ func (m *Mover) resolve(ctx context.Context, l claim) error {
 	if err != nil {
 		return err
 	}
-	_, err = m.remove(ctx, l.sequence)
+	_, err = m.remove(ctx, "TASKS", l.sequence)
 	return err
 }
 

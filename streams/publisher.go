@@ -59,6 +59,9 @@ type PublisherOptions struct {
 	Packing Packing
 }
 
+// Patience is how long a call tries to reach the server.
+const patience = 10 * time.Second
+
 // A Publisher publishes tasks. It is safe for concurrent use.
 type Publisher struct {
 	*Client
@@ -70,7 +73,7 @@ type Publisher struct {
 // NewPublisher returns a publisher over c.
 func NewPublisher(c *Client, o PublisherOptions) *Publisher {
 	o.MaxDepth = cmp.Or(o.MaxDepth, 1_000_000)
-	o.Patience = cmp.Or(o.Patience, 10*time.Second)
+	o.Patience = cmp.Or(o.Patience, patience)
 	return &Publisher{Client: c, options: o}
 }
 
@@ -202,27 +205,30 @@ func (p *Publisher) send(ctx context.Context, m *nats.Msg) (uint64, error) {
 }
 
 // Settled looks for what became of an earlier try: stored by this run (the same
-// run waits or has events), refused since another run has the id, or lost.
+// run waits or has events), refused since another run has the id, or lost. It
+// looks in the order in which a run moves, and through all events of the id: the
+// run may have ended, and the id live again.
 func (p *Publisher) settled(ctx context.Context, e envelope) (sequence uint64, done bool, err error) {
 	last, err := p.leaderLast(ctx, "TASKS", p.ns.Anywhere(e.ID))
-	if err == nil {
-		found, _ := p.ns.open(last)
-		if found.run == e.run {
-			return last.sequence, true, nil
-		}
-		return 0, true, backoff.Permanent(&WaitingError{ID: e.ID, Run: found.run})
-	}
-	if !errors.Is(err, errNoMessage) {
-		return 0, false, err
-	}
-	event, err := p.leaderLast(ctx, "EVENTS", p.ns.subject("events", "*", e.ID))
-	if err == nil && header(event.header, HeaderRun) == e.run {
-		return uint64(number(event.header, HeaderSequence)), true, nil
-	}
 	if err != nil && !errors.Is(err, errNoMessage) {
 		return 0, false, err
 	}
-	return 0, false, nil
+	taken := err == nil
+	found, _ := p.ns.open(last)
+	if taken && found.run == e.run {
+		return last.sequence, true, nil
+	}
+	event, err := p.lastEvent(ctx, p.ns.Event(e.Type, e.ID), e.run)
+	switch {
+	case err == nil:
+		return event.Sequence, true, nil
+	case !errors.Is(err, errNoMessage):
+		return 0, false, err
+	case taken:
+		return 0, true, backoff.Permanent(&WaitingError{ID: e.ID, Run: found.run})
+	default:
+		return 0, false, nil
+	}
 }
 
 // Permanent reports an answer that another try cannot change: any of the server

@@ -9,30 +9,36 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// Remove deletes the message of TASKS with that sequence, whoever holds it. It
-// reports whether there was one.
-func (c *Client) remove(ctx context.Context, sequence uint64) (found bool, err error) {
-	err = c.retry(ctx, func() error { return c.deleteMessage(ctx, sequence) })
-	var api *jetstream.APIError
-	if errors.As(err, &api) && (api.ErrorCode == jetstream.JSErrCodeMessageNotFound || api.ErrorCode == codeNoMessageAt) {
-		return false, nil
-	}
-	return err == nil, wrap("delete", fmt.Sprintf("message %d", sequence), err)
+// Remove deletes the message of a stream with that sequence, whoever holds it. It
+// reports whether there was one. The server has several answers to the deletion
+// of what is gone, one of which any failed deletion has too, so a look decides.
+func (c *Client) remove(ctx context.Context, kind string, sequence uint64) (found bool, err error) {
+	err = c.retry(ctx, func() error {
+		found = true
+		err := c.deleteMessage(ctx, kind, sequence)
+		var api *jetstream.APIError
+		if !errors.As(err, &api) {
+			return err
+		}
+		if _, lookErr := c.leaderAt(ctx, kind, sequence); errors.Is(lookErr, errNoMessage) {
+			found = false
+			return nil
+		}
+		return err
+	})
+	return found && err == nil, wrap("delete", fmt.Sprintf("message %d of %s", sequence, c.ns.Stream(kind)), err)
 }
-
-// CodeNoMessageAt is the server's answer to a deletion of what is gone.
-const codeNoMessageAt jetstream.ErrorCode = 10057
 
 // DeleteMessage asks without looking the stream up first, as the client's own
 // method does, and without overwriting the message on disk.
-func (c *Client) deleteMessage(ctx context.Context, sequence uint64) error {
+func (c *Client) deleteMessage(ctx context.Context, kind string, sequence uint64) error {
 	body, err := json.Marshal(map[string]any{"seq": sequence, "no_erase": true})
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, pubAckWait)
 	defer cancel()
-	answer, err := c.nc.RequestWithContext(ctx, "$JS.API.STREAM.MSG.DELETE."+c.ns.Stream("TASKS"), body)
+	answer, err := c.nc.RequestWithContext(ctx, "$JS.API.STREAM.MSG.DELETE."+c.ns.Stream(kind), body)
 	if err != nil {
 		return err
 	}

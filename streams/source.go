@@ -86,9 +86,10 @@ func (s *Source) lease(m *nats.Msg) (*lease, error) {
 
 // Known reports that nothing can be known of the run but what the message says:
 // its first delivery, its first attempt, and a run that cannot stand in the
-// stream twice.
+// stream twice. A replayed one can: two who replay the same letter give it the
+// same run.
 func (l *lease) known() bool {
-	if l.malformed != nil || l.number > 1 || l.attempt > 1 {
+	if l.malformed != nil || l.number > 1 || l.attempt > 1 || l.lineage.Replayed != "" {
 		return false
 	}
 	run := header(l.header, HeaderRun)
@@ -132,10 +133,13 @@ func (s *Source) look(ctx context.Context, l *lease) *tasks.Delivery {
 	return nil
 }
 
+// MalformedType is the type of letters whose subject named no task.
+const malformedType = "malformed"
+
 // BuryMalformed keeps what was published on a subject that names no task, where
 // people look for what failed.
 func (s *Source) buryMalformed(ctx context.Context, l *lease) {
-	l.Type, l.ID = "malformed", "s"+strconv.FormatUint(l.sequence, 10)
+	l.Type, l.ID = malformedType, "s"+strconv.FormatUint(l.sequence, 10)
 	l.run = l.ID
 	if !tasks.ValidName(l.Pool) {
 		l.Pool = tasks.MainPool

@@ -51,7 +51,7 @@ func (f *flags) Run(ctx context.Context, std cli.Std) error {
 	if f.Type == "" {
 		return cli.Misuse("want a TYPE, or --jsonl FILE; the types known here: %s", f.knownTypes())
 	}
-	if task.Payload, err = readPayload(f.Payload, std.In); err != nil {
+	if task.Payload, err = cli.ReadPayload(f.Payload, std.In); err != nil {
 		return err
 	}
 	return f.runOne(ctx, std, task)

@@ -8,13 +8,11 @@ import (
 
 	"sparkle/internal/cli"
 	"sparkle/streams"
-	"sparkle/tasks"
 )
 
 type deadLs struct {
-	Type   string       `placeholder:"TYPE" help:"Only letters of this type."`
-	Reason tasks.Reason `placeholder:"REASON" help:"Only letters with this reason: attempts, permanent, payload, lease lost or superseded."`
-	Limit  int          `default:"100" placeholder:"N" help:"At most so many letters, the newest ones."`
+	deadFilter
+	Limit int `default:"100" placeholder:"N" help:"At most so many letters, the newest ones."`
 }
 
 // Run lists dead letters; kong calls it.
@@ -22,11 +20,15 @@ func (c *deadLs) Run(ctx context.Context, s *session) error {
 	if err := checkLimit(c.Limit); err != nil {
 		return err
 	}
+	filter, err := c.filter("")
+	if err != nil {
+		return err
+	}
 	client, err := s.client(ctx)
 	if err != nil {
 		return err
 	}
-	letters, left, err := c.newest(ctx, client)
+	letters, left, err := c.newest(ctx, client, filter)
 	if err != nil {
 		return err
 	}
@@ -40,11 +42,8 @@ func (c *deadLs) Run(ctx context.Context, s *session) error {
 
 // Newest returns the newest letters that match and how many older ones it left
 // out.
-func (c *deadLs) newest(ctx context.Context, client *streams.Client) (letters []streams.DeadLetter, left int, err error) {
-	err = client.DeadLetters(ctx, "", func(d streams.DeadLetter) bool {
-		if (c.Type != "" && d.Type != c.Type) || (c.Reason != "" && d.Reason != c.Reason) {
-			return true
-		}
+func (c *deadLs) newest(ctx context.Context, client *streams.Client, f streams.DeadFilter) (letters []streams.DeadLetter, left int, err error) {
+	err = client.DeadLetters(ctx, f, func(d streams.DeadLetter) bool {
 		if letters = append(letters, d); len(letters) >= 2*c.Limit {
 			left += len(letters) - c.Limit
 			letters = slices.Clone(letters[len(letters)-c.Limit:])
@@ -90,20 +89,12 @@ func (c *deadShow) Run(ctx context.Context, s *session) error {
 		return err
 	}
 	var letter streams.DeadLetter
-	found := 0
-	err = client.DeadLetters(ctx, c.ID, func(d streams.DeadLetter) bool {
-		letter = d
-		found++
-		return true
-	})
+	found, err := count(ctx, client, streams.DeadFilter{ID: c.ID}, func(d streams.DeadLetter) { letter = d })
 	if err != nil {
 		return err
 	}
 	if found == 0 {
-		return &cli.Fault{
-			Code: cli.NotFound, Err: fmt.Errorf("no dead letter of task %s", c.ID),
-			Hint: "its state: sparkle task show " + c.ID,
-		}
+		return noLetter(c.ID)
 	}
 	if found > 1 {
 		s.say("the newest of %d letters of this id", found)
@@ -113,21 +104,29 @@ func (c *deadShow) Run(ctx context.Context, s *session) error {
 		return err
 	}
 	p := s.printer()
+	if p.Format == cli.Table {
+		s.say("run it again with: sparkle dead replay %s", letter.ID)
+	}
 	return cli.Object{Value: letter, Name: letter.ID, Page: func(page *cli.Page) { describeDead(page, p, letter, unreadable) }}.Print(p)
 }
 
-// LoadPayload fetches a payload that the letter does not carry itself, or says
-// why it cannot be read.
-func loadPayload(ctx context.Context, client *streams.Client, d *streams.DeadLetter) (unreadable string, err error) {
-	if d.Body == nil {
-		return "", nil
+func noLetter(id string) error {
+	return &cli.Fault{
+		Code: cli.NotFound, Err: fmt.Errorf("no dead letter of task %s", id),
+		Hint: "its state: sparkle task show " + id,
 	}
-	payload, err := client.Load(ctx, d.Body)
+}
+
+// LoadPayload fetches a payload that the letter does not carry itself, or says
+// why it cannot be read. The letter goes on telling how it is carried.
+func loadPayload(ctx context.Context, client *streams.Client, d *streams.DeadLetter) (unreadable string, err error) {
+	carried := d.Body
+	err = client.LoadDead(ctx, d)
+	d.Body = carried
 	var broken *streams.UnreadableError
 	if errors.As(err, &broken) {
 		return "payload: " + broken.Want, nil
 	}
-	d.Payload = printable(payload)
 	return "", err
 }
 
@@ -137,6 +136,7 @@ func describeDead(page *cli.Page, p cli.Printer, d streams.DeadLetter, unreadabl
 	page.Field("type", d.Type)
 	page.Field("queue", string(d.Priority)+"-"+d.Pool)
 	page.Field("user", d.User)
+	page.Field("replayed", lineage(d.Lineage))
 	page.Painted("died", p.Since(d.Died)+" ago", cli.Red)
 	page.Field("reason", string(d.Reason))
 	page.Field("error", d.Error)

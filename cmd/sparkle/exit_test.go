@@ -49,6 +49,21 @@ func TestMisuseExitsWithTwo(t *testing.T) {
 		"two workers":        {[]string{"worker", "drain", "w1", "--all"}, "want a worker's name, or --all"},
 		"no slots":           {[]string{"worker", "scale", "w1", "-n", "0"}, "slots: 0 is not within 1 to 10000"},
 		"a format":           {[]string{"queue", "ls", "-o", "xml"}, "--output must be one of"},
+		"no letters":         {[]string{"dead", "replay"}, "want an ID, a filter such as --type TYPE, or --all"},
+		"no letters to lose": {[]string{"dead", "rm", "--force"}, "want an ID, a filter such as --type TYPE, or --all"},
+		"a pattern":          {[]string{"dead", "ls", "--error", "(\x1b"}, "--error: "},
+		"a long pattern":     {[]string{"dead", "ls", "--error", strings.Repeat("a", 1001)}, "is not a regular expression of at most 1000 bytes"},
+		"a pool of letters":  {[]string{"dead", "ls", "--pool", ">"}, "--pool: want 1 to 128 letters"},
+		"a rate":             {[]string{"dead", "replay", "--all", "--rate", "fast"}, "want a number in a second, minute or hour"},
+		"a rate of nothing":  {[]string{"dead", "replay", "--all", "--rate", "0/s"}, "want a number in a second, minute or hour"},
+		"a path":             {[]string{"dead", "replay", "x", "--set", "a=1"}, `--set: path "a": want payload at its beginning`},
+		"a path to nothing":  {[]string{"dead", "replay", "x", "--unset", "payload.a=1"}, "--unset: path"},
+		"a payload":          {[]string{"dead", "replay", "x", "--payload", "{"}, "--payload: payload: not JSON"},
+		"a payload for many": {[]string{"dead", "replay", "--all", "--payload", "1"}, "--payload: one payload fits one letter"},
+		"a long name":        {[]string{"dead", "replay", "x", "--by", strings.Repeat("a", 129)}, "--by: want at most 128 bytes"},
+		"a past expiry":      {[]string{"dead", "replay", "x", "--expires", "2020-01-01T00:00:00Z"}, "--expires: 2020-01-01T00:00:00Z has passed"},
+		"no file":            {[]string{"dead", "import"}, `expected "<file>"`},
+		"an absent file":     {[]string{"dead", "import", "/none"}, "read the letters: open /none"},
 		"no time for a demo": {[]string{"demo", "--timeout", "0s"}, "--timeout: 0s is not above 0"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -66,7 +81,7 @@ func TestMisuseExitsWithTwo(t *testing.T) {
 
 func TestEachCommandTellsOfAnAbsentServer(t *testing.T) {
 	for _, command := range []string{
-		"task ls", "task show x", "task await x", "task tail x", "task result x", "queue ls", "dead ls", "dead show x", "worker ls", "usage show x",
+		"task ls", "task show x", "task await x", "task tail x", "task result x", "queue ls", "dead ls", "dead show x", "dead replay x", "dead rm x", "dead export", "dead import -", "worker ls", "usage show x",
 		"task cancel x", "task retry x", "queue pause --pool main", "queue resume --pool main", "queue pauses", "queue purge --priority low",
 		"worker scale x -n 1", "worker drain x", "worker resume --all",
 	} {
@@ -101,6 +116,7 @@ func TestExitCodesTellWhatBecameOfATask(t *testing.T) {
 		{"task result slow", 3, "task slow has no result yet: it is running"},
 		{"task result ok --out x.svg", 3, "result of task ok (ok) names no picture"},
 		{"dead show ok", 3, "no dead letter of task ok"},
+		{"dead replay ok", 3, "no dead letter of task ok"},
 		{"usage show nobody", 3, `no usage of "nobody" is recorded`},
 		{"task await slow --timeout 20ms", 5, "task slow has not ended within 20ms"},
 		{"task await dead", 6, "task dead is dead (permanent): no luck, sorry"},

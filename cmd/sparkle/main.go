@@ -24,7 +24,7 @@ func Run(ctx context.Context, std cli.Std) int {
 	defer s.close()
 	return cli.Program{
 		Name: "sparkle",
-		Description: "Show and steer tasks, queues and workers; show dead letters, types and usage. " +
+		Description: "Show and steer tasks, queues, dead letters and workers; show types and usage. " +
 			"Exit codes: 0 ok, 1 error, 2 usage, 3 not found, 4 conflict, 5 time-out, 6 the task failed.",
 		Grammar: &f,
 	}.Run(ctx, std, s)
@@ -49,8 +49,12 @@ type flags struct {
 		Purge  queuePurge  `cmd:"" help:"Cancel the tasks of a queue that were not started."`
 	} `cmd:"" aliases:"queues" help:"Queues."`
 	Dead struct {
-		Ls   deadLs   `cmd:"" aliases:"list" help:"List the dead letters, newest first."`
-		Show deadShow `cmd:"" aliases:"info" help:"Show the newest dead letter of a task."`
+		Ls     deadLs     `cmd:"" aliases:"list" help:"List the dead letters, newest first."`
+		Show   deadShow   `cmd:"" aliases:"info" help:"Show the newest dead letter of a task."`
+		Replay deadReplay `cmd:"" help:"Run dead tasks again: the newest letter of an ID, or all that match; a replayed letter is deleted."`
+		Rm     deadRm     `cmd:"" aliases:"remove" help:"Remove the dead letters of an ID, or all that match, for good."`
+		Export deadExport `cmd:"" help:"Write dead letters as JSON, one a line, with everything that import needs."`
+		Import deadImport `cmd:"" help:"Store exported dead letters again; those that are there already are left as they are."`
 	} `cmd:"" help:"Dead letters: tasks that were given up."`
 	Worker struct {
 		Ls     workerLs     `cmd:"" aliases:"list" help:"List the workers that answer."`

@@ -120,7 +120,7 @@ func (f fleet) settle(t *testing.T, id string, state tasks.State) {
 
 func (f fleet) buried(t *testing.T, id string) (found bool) {
 	t.Helper()
-	err := f.Client.DeadLetters(t.Context(), id, func(streams.DeadLetter) bool {
+	err := f.Client.DeadLetters(t.Context(), streams.DeadFilter{ID: id}, func(streams.DeadLetter) bool {
 		found = true
 		return false
 	})

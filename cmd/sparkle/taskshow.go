@@ -64,6 +64,7 @@ func describe(page *cli.Page, p cli.Printer, t streams.TaskInfo) {
 	page.Field("type", t.Type)
 	page.Field("queue", string(t.Priority)+"-"+t.Pool)
 	page.Field("user", t.User)
+	page.Field("replayed", lineage(t.Lineage))
 	page.Painted("state", stateSince(p, t), paint(t.State))
 	if t.Due != nil && !t.State.Terminal() {
 		page.Field("due", p.Until(*t.Due))
@@ -98,6 +99,14 @@ func bodyText(b *streams.Body) string {
 		text = strings.TrimSpace(fmt.Sprintf("blob %s, %d bytes %s", b.Blob, b.Size, text))
 	}
 	return text
+}
+
+// Lineage tells which run's dead letter was replayed, and by whom.
+func lineage(l streams.Lineage) string {
+	if l.ReplayedBy == "" {
+		return l.Replayed
+	}
+	return fmt.Sprintf("%s, by %s", l.Replayed, l.ReplayedBy)
 }
 
 func stateSince(p cli.Printer, t streams.TaskInfo) string {

@@ -87,6 +87,8 @@ func Explain(err error) Verdict {
 		v.Code, v.Hint = NotFound, "the workers that answer: sparkle worker ls"
 	case errors.Is(err, streams.ErrNotFound):
 		v.Code, v.Hint = NotFound, "check the id and --namespace; events are kept for 7 days unless set otherwise"
+	case errors.Is(err, streams.ErrNoLetter):
+		v.Code, v.Hint = NotFound, "it was replayed or removed meanwhile; sparkle dead ls shows what is there"
 	default:
 		return explainServer(err, v)
 	}

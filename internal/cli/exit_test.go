@@ -26,6 +26,7 @@ func TestEachErrorHasItsExitCodeAndSaysWhatToDo(t *testing.T) {
 		"misuse":            {cli.Misuse("bad --%s", "flag"), cli.Verdict{Code: 2, Text: "bad --flag"}},
 		"a refused field":   {fmt.Errorf("publish: %w", &tasks.InvalidError{Field: "id", Want: "short"}), cli.Verdict{Code: 2, Text: "publish: id: short"}},
 		"not found":         {fmt.Errorf("task a: %w", streams.ErrNotFound), cli.Verdict{Code: 3, Text: "task a: task not found", Hint: "check the id and --namespace; events are kept for 7 days unless set otherwise"}},
+		"no letter":         {fmt.Errorf("letter 7: %w", streams.ErrNoLetter), cli.Verdict{Code: 3, Text: "letter 7: no such dead letter", Hint: "it was replayed or removed meanwhile; sparkle dead ls shows what is there"}},
 		"waiting":           {&streams.WaitingError{ID: "a", Run: "r"}, cli.Verdict{Code: 4, Text: "task a has not ended (run r)", Hint: "wait for it with: sparkle task await a; or choose another id"}},
 		"waiting in memory": {tasks.ErrWaiting, cli.Verdict{Code: 4, Text: "a task of this id has not ended"}},
 		"time-out":          {fmt.Errorf("await a: %w", context.DeadlineExceeded), cli.Verdict{Code: 5, Text: "await a: context deadline exceeded"}},

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"encoding/json"
@@ -7,20 +7,19 @@ import (
 	"os"
 	"strings"
 
-	"sparkle/internal/cli"
 	"sparkle/tasks"
 )
 
 // ReadPayload reads the payload that an argument names: @FILE, - for standard
 // input, else the argument itself.
-func readPayload(argument string, stdin io.Reader) (json.RawMessage, error) {
+func ReadPayload(argument string, stdin io.Reader) (json.RawMessage, error) {
 	switch path, isFile := strings.CutPrefix(argument, "@"); {
 	case argument == "-":
 		return readLimited("standard input", stdin)
 	case isFile:
 		file, err := os.Open(path)
 		if err != nil {
-			return nil, &cli.Fault{Code: cli.Usage, Err: fmt.Errorf("read the payload: %w", err)}
+			return nil, &Fault{Code: Usage, Err: fmt.Errorf("read the payload: %w", err)}
 		}
 		defer func() { _ = file.Close() }() // it was only read
 		return readLimited(path, file)
@@ -34,7 +33,7 @@ func readPayload(argument string, stdin io.Reader) (json.RawMessage, error) {
 func readLimited(name string, r io.Reader) (json.RawMessage, error) {
 	data, err := io.ReadAll(io.LimitReader(r, tasks.MaxPayload+1))
 	if err != nil {
-		return nil, &cli.Fault{Code: cli.Usage, Err: fmt.Errorf("read the payload from %s: %w", name, err)}
+		return nil, &Fault{Code: Usage, Err: fmt.Errorf("read the payload from %s: %w", name, err)}
 	}
 	return data, nil
 }
