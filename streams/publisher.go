@@ -76,7 +76,12 @@ type Receipt struct {
 	Type     string         `json:"type"`
 	Priority tasks.Priority `json:"priority"`
 	Pool     string         `json:"pool"`
-	Sequence uint64         `json:"sequence"`
+	// Sequence is the task's in the stream; 0 for one of a bulk.
+	Sequence uint64 `json:"sequence,omitempty"`
+}
+
+func (e envelope) receipt() Receipt {
+	return Receipt{ID: e.ID, Run: e.run, Type: e.Type, Priority: e.Priority, Pool: e.Pool}
 }
 
 // Publish stores t and returns when the server has it, on a quorum where the
@@ -94,7 +99,7 @@ func (p *Publisher) Publish(ctx context.Context, t tasks.Task) (Receipt, error) 
 	if err := p.depths.check(ctx, p.Client, tasks.Queue{Priority: e.Priority, Pool: e.Pool}, p.options.MaxDepth); err != nil {
 		return Receipt{}, fmt.Errorf("publish %s: %w", e.Type, err)
 	}
-	receipt := Receipt{ID: e.ID, Run: e.run, Type: e.Type, Priority: e.Priority, Pool: e.Pool}
+	receipt := e.receipt()
 	m, err := p.seal(ctx, e)
 	if err != nil {
 		return receipt, fmt.Errorf("publish %s %s: %w", e.Type, e.ID, err)
@@ -102,7 +107,7 @@ func (p *Publisher) Publish(ctx context.Context, t tasks.Task) (Receipt, error) 
 	if chosen {
 		guard(p.ns, m, e.ID, 0)
 	}
-	receipt.Sequence, err = p.store(ctx, e, m)
+	receipt.Sequence, err = p.store(ctx, e, m, false)
 	if err != nil {
 		return receipt, fmt.Errorf("publish %s %s: %w", e.Type, e.ID, err)
 	}
@@ -146,28 +151,34 @@ func (p *Publisher) seal(_ context.Context, e envelope) (*nats.Msg, error) {
 }
 
 // Store publishes m, the sealed e, until the server has said what became of it.
-func (p *Publisher) store(ctx context.Context, e envelope, m *nats.Msg) (uint64, error) {
+// A repeat may have been stored before.
+func (p *Publisher) store(ctx context.Context, e envelope, m *nats.Msg, repeat bool) (uint64, error) {
 	ctx, cancel := context.WithTimeout(ctx, p.options.Patience)
 	defer cancel()
 	var sequence uint64
 	var answer *jetstream.APIError // why the server did not store it, though it may later
-	repeat := false
-	attempt := func() error {
+	var attempt func() error
+	attempt = func() error {
 		if repeat {
 			found, done, err := p.settled(ctx, e)
 			if done || err != nil {
 				sequence = found
 				return err
 			}
+			guard(p.ns, m, e.ID, 0)
 		}
 		var err error
 		sequence, err = p.send(ctx, m)
 		if !refused(err) {
 			errors.As(err, &answer)
 		}
-		// A refusal is told apart like a lost answer: by reading what is there.
+		// A refusal is told apart like a lost answer, by reading what is there; the
+		// first one without a pause.
+		first := !repeat
 		repeat = true
-		guard(p.ns, m, e.ID, 0)
+		if first && refused(err) {
+			return attempt()
+		}
 		return err
 	}
 	pause := backoff.NewExponentialBackOff(
