@@ -20,11 +20,18 @@ import (
 const childRole = "SPARKLE_TEST_CHILD"
 
 // Child runs a worker until it is killed: role "worker" on the server at URL,
-// role "dev" together with a server of its own on the store, where it publishes
+// role "batch" a publisher of batches in its place, role "small" a server of 4 MiB
+// on the store, role "dev" together with a server of its own on the store, where it publishes
 // as well and prints what was acknowledged.
 func child(role, where string) {
 	ctx := context.Background()
 	url := where
+	if role == "small" {
+		server, err := embedded.New(embedded.Options{Store: where, Listen: "127.0.0.1:0", MaxStore: 4 << 20})
+		must(err)
+		fmt.Println(server.URL())
+		select {}
+	}
 	if role == "dev" {
 		server, err := embedded.New(embedded.Options{Store: where, Listen: "127.0.0.1:0"})
 		must(err)
@@ -36,6 +43,9 @@ func child(role, where string) {
 	must(err)
 	_, err = client.Ensure(ctx, shortLease)
 	must(err)
+	if role == "batch" {
+		publishBatches(ctx, client)
+	}
 	registry := killable(client, func() {
 		fmt.Println("started")
 		select {}

@@ -266,7 +266,7 @@ func (l *lane) one(ctx context.Context, s sealed, uncertain, away bool) error {
 	case err == nil:
 		return nil
 	case tooLarge(err):
-		return &tasks.InvalidError{Field: "task", Want: "headers and payload are more than the server accepts"}
+		return errTooLarge
 	}
 	return fmt.Errorf("publish %s %s: %w", s.Type, s.ID, err)
 }
@@ -277,6 +277,8 @@ func tooLarge(err error) bool {
 	var api *jetstream.APIError
 	return errors.Is(err, nats.ErrMaxPayload) || errors.As(err, &api) && (api.ErrorCode == errMessageSize || api.ErrorCode == errHeaderSize)
 }
+
+var errTooLarge = &tasks.InvalidError{Field: "task", Want: "headers and payload are more than the server accepts"}
 
 const (
 	errMessageSize jetstream.ErrorCode = 10054

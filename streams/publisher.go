@@ -76,7 +76,8 @@ type Receipt struct {
 	Type     string         `json:"type"`
 	Priority tasks.Priority `json:"priority"`
 	Pool     string         `json:"pool"`
-	// Sequence is the task's in the stream; 0 for one of a bulk.
+	// Sequence is the task's in the stream; 0 where the server did not tell it,
+	// as for a task of a bulk.
 	Sequence uint64 `json:"sequence,omitempty"`
 }
 
@@ -152,13 +153,9 @@ func (p *Publisher) seal(_ context.Context, e envelope) (*nats.Msg, error) {
 
 // Store publishes m, the sealed e, until the server has said what became of it.
 // A repeat may have been stored before.
-func (p *Publisher) store(ctx context.Context, e envelope, m *nats.Msg, repeat bool) (uint64, error) {
-	ctx, cancel := context.WithTimeout(ctx, p.options.Patience)
-	defer cancel()
-	var sequence uint64
-	var answer *jetstream.APIError // why the server did not store it, though it may later
-	var attempt func() error
-	attempt = func() error {
+func (p *Publisher) store(ctx context.Context, e envelope, m *nats.Msg, repeat bool) (sequence uint64, err error) {
+	hint := "publish it again with id " + e.ID + " to find out"
+	err = p.patiently(ctx, hint, repeat, func(ctx context.Context, repeat bool) error {
 		if repeat {
 			found, done, err := p.settled(ctx, e)
 			if done || err != nil {
@@ -169,29 +166,39 @@ func (p *Publisher) store(ctx context.Context, e envelope, m *nats.Msg, repeat b
 		}
 		var err error
 		sequence, err = p.send(ctx, m)
-		if !refused(err) {
-			errors.As(err, &answer)
+		return err
+	})
+	return sequence, err
+}
+
+// Patiently calls attempt until it has an answer that counts or Patience is over.
+// A refusal is told apart like a lost answer, by reading what is there: the
+// attempt after it is a repeat, and the first one comes without a pause.
+func (p *Publisher) patiently(ctx context.Context, hint string, repeat bool, attempt func(context.Context, bool) error) error {
+	ctx, cancel := context.WithTimeout(ctx, p.options.Patience)
+	defer cancel()
+	var answer *jetstream.APIError // why the server did not store it, though it may later
+	try := func() error {
+		err := attempt(ctx, repeat)
+		if !repeat && contended(err) {
+			err = attempt(ctx, true)
 		}
-		// A refusal is told apart like a lost answer, by reading what is there; the
-		// first one without a pause.
-		first := !repeat
 		repeat = true
-		if first && refused(err) {
-			return attempt()
+		if !contended(err) {
+			errors.As(err, &answer)
 		}
 		return err
 	}
 	pause := backoff.NewExponentialBackOff(
 		backoff.WithInitialInterval(20*time.Millisecond), backoff.WithMaxInterval(time.Second), backoff.WithMaxElapsedTime(0))
-	err := backoff.Retry(attempt, backoff.WithContext(pause, ctx))
+	err := backoff.Retry(try, backoff.WithContext(pause, ctx))
 	if answer != nil && err != nil && ctx.Err() != nil {
-		return 0, fmt.Errorf("the server did not store it within %v: %w", p.options.Patience, answer)
+		return fmt.Errorf("the server did not store it within %v: %w", p.options.Patience, answer)
 	}
 	if ctx.Err() != nil && err != nil && !errors.Is(err, ErrWaiting) {
-		return 0, fmt.Errorf("%w within %v; it may have been stored: publish it again with id %s to find out (%w)",
-			ErrUnreachable, p.options.Patience, e.ID, err)
+		return fmt.Errorf("%w within %v; it may have been stored: %s (%w)", ErrUnreachable, p.options.Patience, hint, err)
 	}
-	return sequence, err
+	return err
 }
 
 func (p *Publisher) send(ctx context.Context, m *nats.Msg) (uint64, error) {
@@ -243,7 +250,7 @@ func permanent(err error) bool {
 	if !errors.As(err, &api) {
 		return errors.Is(err, nats.ErrMaxPayload) || errors.Is(err, nats.ErrConnectionClosed) || errors.Is(err, nats.ErrBadSubject)
 	}
-	return !refused(err) && api.Code < 500
+	return !contended(err) && api.Code < 500
 }
 
 // Explain adds what to do to errors of the server that newcomers meet.
