@@ -159,13 +159,12 @@ func TestOfTwoBatchesWithOneIDOneIsStored(t *testing.T) {
 	}
 }
 
-// While the server goes away and comes back, each batch is stored once.
-func TestBatchesThroughARestartAreStoredOnce(t *testing.T) {
+// While the server is killed and comes back, each batch is stored once.
+func TestBatchesThroughAKillOfTheServerAreStoredOnce(t *testing.T) {
 	t.Parallel()
 	store := t.TempDir()
-	server := listening(t, store, "127.0.0.1:0")
-	h := connected(t, server.URL())
-	address := server.URL()[len("nats://"):]
+	server, url := spawnServer(t, store, "127.0.0.1:0", 0)
+	h := connected(t, url)
 	p := h.publisher(streams.PublisherOptions{Patience: 20 * time.Second})
 	const publishers, batches, size = 3, 20, 40
 	var mu sync.Mutex
@@ -195,10 +194,11 @@ func TestBatchesThroughARestartAreStoredOnce(t *testing.T) {
 		})
 	}
 	h.until("some are stored", func() bool { return count.Load() >= batches })
-	if err := server.Close(); err != nil {
+	if err := server.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	server = listening(t, store, address)
+	_ = server.Wait() // says that it was killed
+	spawnServer(t, store, url[len("nats://"):], 0)
 	publishing.Wait()
 	list, err := h.Client.Tasks(h.ctx, streams.ListFilter{Limit: 100_000})
 	if err != nil || len(list) != publishers*batches*size || len(want) != len(list) {
@@ -219,9 +219,8 @@ func TestABatchOfAFullServerIsToldOrFinished(t *testing.T) {
 	for _, room := range []bool{false, true} {
 		t.Run(fmt.Sprint("room later: ", room), func(t *testing.T) {
 			t.Parallel()
-			// In a process of its own, since such a server never ends all of its goroutines.
-			_, lines := spawn(t, "small", t.TempDir())
-			h := connected(t, <-lines)
+			_, url := spawnServer(t, t.TempDir(), "127.0.0.1:0", 4<<20)
+			h := connected(t, url)
 			const ballast, size = 10, 15
 			for i := range ballast {
 				h.publish(tasks.Task{Type: "count", ID: fmt.Sprint("ballast-", i), Payload: large})

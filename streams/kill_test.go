@@ -20,14 +20,17 @@ import (
 const childRole = "SPARKLE_TEST_CHILD"
 
 // Child runs a worker until it is killed: role "worker" on the server at URL,
-// role "batch" a publisher of batches in its place, role "small" a server of 4 MiB
-// on the store, role "dev" together with a server of its own on the store, where it publishes
+// role "batch" a publisher of batches in its place, role "serve" a server (its
+// store, address and size), role "dev" together with a server of its own on the store, where it publishes
 // as well and prints what was acknowledged.
 func child(role, where string) {
 	ctx := context.Background()
 	url := where
-	if role == "small" {
-		server, err := embedded.New(embedded.Options{Store: where, Listen: "127.0.0.1:0", MaxStore: 4 << 20})
+	if role == "serve" {
+		var o embedded.Options
+		_, err := fmt.Sscan(where, &o.Store, &o.Listen, &o.MaxStore)
+		must(err)
+		server, err := embedded.New(o)
 		must(err)
 		fmt.Println(server.URL())
 		select {}
@@ -125,6 +128,18 @@ func spawn(t *testing.T, role, where string) (*exec.Cmd, <-chan string) {
 		_ = cmd.Wait() // says that it was killed
 	})
 	return cmd, lines
+}
+
+// SpawnServer starts a server in a process of its own, and returns its URL. One
+// that is stopped or full while it stores a batch keeps goroutines.
+func spawnServer(t *testing.T, store, address string, size int) (*exec.Cmd, string) {
+	t.Helper()
+	cmd, lines := spawn(t, "serve", fmt.Sprint(store, " ", address, " ", size))
+	url := <-lines
+	if !strings.HasPrefix(url, "nats://") {
+		t.Fatalf("the server says %q, want its URL", url)
+	}
+	return cmd, url
 }
 
 func next(t *testing.T, lines <-chan string, want string) {
