@@ -130,33 +130,37 @@ func (b *bulk) feed(ctx context.Context, lanes []*lane, items iter.Seq[BulkTask]
 	}
 }
 
-// Tell counts an outcome and passes it on.
-func (b *bulk) tell(o BulkOutcome) {
+// Tell counts an outcome and passes it on. False: its error would meet every
+// other task too, and ends the bulk.
+func (b *bulk) tell(o BulkOutcome) bool {
 	b.mu.Lock()
-	if o.Err == nil {
-		b.report.Stored++
-	} else {
-		b.count(o.Err)
-	}
+	on := b.report.count(o.Err)
 	b.mu.Unlock()
+	if !on {
+		b.stop(o.Err)
+	}
 	if b.outcome != nil {
 		b.outcome(o)
 	}
+	return on
 }
 
-// Count counts a task that is not stored. An error that would meet every other
-// task too ends the bulk.
-func (b *bulk) count(err error) {
+func (r *BulkReport) count(err error) bool {
+	if err == nil {
+		r.Stored++
+		return true
+	}
 	var invalid *tasks.InvalidError
 	switch {
 	case errors.Is(err, ErrWaiting):
-		b.report.Waiting++
+		r.Waiting++
 	case errors.As(err, &invalid):
-		b.report.Invalid++
+		r.Invalid++
 	case errors.Is(err, ErrNotTried):
-		b.report.Skipped++
+		r.Skipped++
 	default:
-		b.report.Failed++
-		b.stop(err)
+		r.Failed++
+		return false
 	}
+	return true
 }

@@ -238,13 +238,12 @@ func (l *lane) each(ctx context.Context, certain bool) bool {
 		publishing.Go(func() {
 			for _, s := range side {
 				err := l.one(ctx, s, s.sent && !certain, away.Load())
-				if errors.Is(err, ErrUnreachable) {
-					away.Store(true)
-				}
 				if errors.Is(err, ErrWaiting) {
 					refused.Store(true)
 				}
-				l.tell(BulkOutcome{Tag: s.tag, Receipt: s.receipt(), Err: err})
+				if !l.tell(BulkOutcome{Tag: s.tag, Receipt: s.receipt(), Err: err}) {
+					away.Store(true)
+				}
 			}
 		})
 	}
