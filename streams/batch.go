@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/cenkalti/backoff/v4"
 	"github.com/nats-io/nats.go"
@@ -127,20 +128,21 @@ func (s sealed) fault(err error) *BatchError {
 // StoreBatch publishes the batch until the server has said what became of it, and
 // returns the sequence of its last task; 0 when that is known by reading.
 func (p *Publisher) storeBatch(ctx context.Context, items []sealed) (last uint64, err error) {
+	begun := time.Now()
+	if last, err = p.sendBatch(ctx, items); err == nil {
+		return last, nil
+	}
 	hint := "all of it, if there is a task " + items[len(items)-1].ID
 	left := items
-	silent := false // an answer was lost
-	err = p.patiently(ctx, hint, false, func(ctx context.Context, repeat bool) error {
-		if repeat {
-			var err error
-			if left, err = p.missing(ctx, left, silent); err != nil || len(left) == 0 {
-				return err
-			}
-			for _, s := range left {
-				guard(p.ns, s.message, s.ID, 0)
-			}
-		}
+	silent := !contended(err) // an answer was lost
+	for _, s := range items {
+		guard(p.ns, s.message, s.ID, 0)
+	}
+	err = p.insist(ctx, begun, hint, err, func(ctx context.Context) error {
 		var err error
+		if left, err = p.missing(ctx, left, silent); err != nil || len(left) == 0 {
+			return err
+		}
 		last, err = p.sendBatch(ctx, left)
 		silent = silent || err != nil && !contended(err)
 		return err
@@ -158,6 +160,7 @@ func (p *Publisher) sendBatch(ctx context.Context, items []sealed) (uint64, erro
 	messages := make([]*nats.Msg, len(items))
 	for i := range items {
 		messages[i] = items[i].message
+		withHeader(messages[i])
 	}
 	if !p.nc.IsConnected() {
 		return 0, nats.ErrDisconnected

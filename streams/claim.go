@@ -18,10 +18,10 @@ type claim struct {
 	ready    time.Time
 }
 
-func (l claim) lost() int { return max(l.number-1-l.returned, 0) }
+func (l *claim) lost() int { return max(l.number-1-l.returned, 0) }
 
-func (l claim) event(o tasks.Outcome) Event {
-	e := Event{
+func (l *claim) event(o *tasks.Outcome) *Event {
+	e := &Event{
 		Type: l.Type, ID: l.ID, Run: l.run, State: o.State, Attempt: l.attempt,
 		Priority: l.Priority, Pool: l.Pool, User: l.User,
 		Sequence: l.sequence, Delivery: l.number, Returned: l.returned, Lost: l.lost(),
@@ -106,7 +106,8 @@ func (c *Client) postpone(ctx context.Context, l claim, o tasks.Outcome) error {
 	err := c.retry(ctx, func() error {
 		m := next.schedule(c.ns, o.At)
 		guard(c.ns, m, l.ID, l.sequence)
-		return c.publish(ctx, m)
+		_, err := c.publish(ctx, m)
+		return err
 	})
 	if !refused(err) {
 		return err
@@ -130,7 +131,7 @@ func (c *Client) outrun(ctx context.Context, l claim, o tasks.Outcome) error {
 		return nil
 	}
 	o.State, o.Reason, o.At = tasks.Dead, tasks.ReasonSuperseded, time.Time{}
-	if err := c.append(ctx, l.event(o)); err != nil {
+	if err := c.append(ctx, l.event(&o)); err != nil {
 		return err
 	}
 	return c.bury(ctx, l, o)

@@ -20,6 +20,7 @@ type Client struct {
 	js jetstream.JetStream
 	ns Namespace
 
+	journal *journal
 	mu      sync.Mutex
 	control jetstream.KeyValue // nil until it was looked up
 }
@@ -40,7 +41,7 @@ func NewClient(nc *nats.Conn, n Namespace) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("new client: %w", err)
 	}
-	return &Client{nc: nc, js: js, ns: n}, nil
+	return &Client{nc: nc, js: js, ns: n, journal: &journal{js: js}}, nil
 }
 
 // ControlBucket is what the fleet shares beside the streams; keys.go lists its keys.

@@ -22,6 +22,7 @@ func (c *Client) bury(ctx context.Context, l claim, o tasks.Outcome) error {
 		return err
 	}
 	m := l.message(c.ns)
+	withHeader(m)
 	m.Subject = c.ns.Dead(l.Task)
 	m.Header.Set(HeaderAttempt, strconv.Itoa(l.attempt))
 	m.Header.Set(HeaderRun, l.run)
@@ -33,7 +34,8 @@ func (c *Client) bury(ctx context.Context, l claim, o tasks.Outcome) error {
 	for {
 		m.Header.Set(jetstream.ExpectedLastSubjSeqHeader, strconv.FormatUint(expected, 10))
 		err := c.retry(ctx, func() error {
-			return c.publish(ctx, m)
+			_, err := c.publish(ctx, m)
+			return err
 		})
 		if !refused(err) {
 			return wrap("bury", l.ID, err)

@@ -1,6 +1,7 @@
 package streams
 
 import (
+	"context"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -50,3 +51,6 @@ func (n Namespace) EventMessage(e Event) (*nats.Msg, error) { return e.message(n
 func ParseEvent(subject string, h nats.Header, data []byte, at time.Time) Event {
 	return parseEvent(stored{subject: subject, header: h, data: data, time: at})
 }
+
+// Append stores an event.
+func (c *Client) Append(ctx context.Context, e Event) error { return c.append(ctx, &e) }

@@ -260,7 +260,13 @@ func (l *lane) one(ctx context.Context, s sealed, uncertain, away bool) error {
 	case away, !s.sent && ctx.Err() != nil:
 		return ErrNotTried
 	}
-	_, err := l.publisher.store(context.WithoutCancel(ctx), s.envelope, s.message, uncertain)
+	ctx = context.WithoutCancel(ctx)
+	var err error
+	if uncertain {
+		_, err = l.publisher.restore(ctx, time.Now(), &s.envelope, s.message, nil)
+	} else {
+		_, err = l.publisher.store(ctx, &s.envelope, s.message)
+	}
 	switch {
 	case err == nil:
 		return nil

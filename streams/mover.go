@@ -149,7 +149,7 @@ func (m *Mover) end(ctx context.Context, l claim) error {
 		State: tasks.Dead, Reason: tasks.ReasonLeaseLost, Ended: time.Now(),
 		Error: "the server gave the task up: the process died or hung at every delivery",
 	}
-	if err := m.append(ctx, l.event(o)); err != nil {
+	if err := m.append(ctx, l.event(&o)); err != nil {
 		return err
 	}
 	m.options.Log.Error().Str("task", l.ID).Str("type", l.Type).Str("priority", string(l.Priority)).

@@ -108,7 +108,7 @@ func (p *Publisher) Publish(ctx context.Context, t tasks.Task) (Receipt, error) 
 	if chosen {
 		guard(p.ns, m, e.ID, 0)
 	}
-	receipt.Sequence, err = p.store(ctx, e, m, false)
+	receipt.Sequence, err = p.store(ctx, &e, m)
 	if err != nil {
 		return receipt, fmt.Errorf("publish %s %s: %w", e.Type, e.ID, err)
 	}
@@ -118,15 +118,14 @@ func (p *Publisher) Publish(ctx context.Context, t tasks.Task) (Receipt, error) 
 // Prepare checks t and fills in what it leaves open. An id that we make is
 // unique by construction and doubles as the run.
 func (p *Publisher) prepare(t tasks.Task) (e envelope, chosen bool, err error) {
-	if err := t.Check(); err != nil {
+	check := tasks.Task.Check
+	if p.options.Registry != nil && !p.options.Unchecked {
+		check = p.options.Registry.Check
+	}
+	if err := check(t); err != nil {
 		return envelope{}, false, err
 	}
 	definition, known := p.options.Registry.Lookup(t.Type)
-	if p.options.Registry != nil && !p.options.Unchecked {
-		if err := p.options.Registry.Check(t); err != nil {
-			return envelope{}, false, err
-		}
-	}
 	if !known {
 		definition = tasks.Definition{Priority: tasks.Default, Pool: tasks.MainPool}
 	}
@@ -152,53 +151,66 @@ func (p *Publisher) seal(_ context.Context, e envelope) (*nats.Msg, error) {
 }
 
 // Store publishes m, the sealed e, until the server has said what became of it.
-// A repeat may have been stored before.
-func (p *Publisher) store(ctx context.Context, e envelope, m *nats.Msg, repeat bool) (sequence uint64, err error) {
+func (p *Publisher) store(ctx context.Context, e *envelope, m *nats.Msg) (uint64, error) {
+	begun := time.Now()
+	sequence, err := p.send(ctx, m)
+	if err == nil {
+		return sequence, nil
+	}
+	return p.restore(ctx, begun, e, m, err)
+}
+
+// Restore goes on where an earlier try of m failed with err, or where nothing is
+// known of it. A refusal is told apart like a lost answer: by reading what is
+// there.
+func (p *Publisher) restore(ctx context.Context, begun time.Time, e *envelope, m *nats.Msg, err error) (sequence uint64, _ error) {
+	guard(p.ns, m, e.ID, 0)
 	hint := "publish it again with id " + e.ID + " to find out"
-	err = p.patiently(ctx, hint, repeat, func(ctx context.Context, repeat bool) error {
-		if repeat {
-			found, done, err := p.settled(ctx, e)
-			if done || err != nil {
-				sequence = found
-				return err
-			}
-			guard(p.ns, m, e.ID, 0)
+	err = p.insist(ctx, begun, hint, err, func(ctx context.Context) error {
+		found, done, err := p.settled(ctx, *e)
+		if done || err != nil {
+			sequence = found
+			return err
 		}
-		var err error
 		sequence, err = p.send(ctx, m)
 		return err
 	})
 	return sequence, err
 }
 
-// Patiently calls attempt until it has an answer that counts or Patience is over.
-// A refusal is told apart like a lost answer, by reading what is there: the
-// attempt after it is a repeat, and the first one comes without a pause.
-func (p *Publisher) patiently(ctx context.Context, hint string, repeat bool, attempt func(context.Context, bool) error) error {
-	ctx, cancel := context.WithTimeout(ctx, p.options.Patience)
+// Insist repeats what failed with err until there is an answer that counts or
+// Patience is over; the first time at once where nothing was tried yet, or a guard
+// refused it.
+func (p *Publisher) insist(ctx context.Context, begun time.Time, hint string, err error, again func(context.Context) error) error {
+	ctx, cancel := context.WithDeadline(ctx, begun.Add(p.options.Patience))
 	defer cancel()
-	var answer *jetstream.APIError // why the server did not store it, though it may later
+	answer := serverError(err) // why the server did not store it, though it may later
 	try := func() error {
-		err := attempt(ctx, repeat)
-		if !repeat && contended(err) {
-			err = attempt(ctx, true)
-		}
-		repeat = true
-		if !contended(err) {
-			errors.As(err, &answer)
-		}
+		err := again(ctx)
+		answer = cmp.Or(serverError(err), answer)
 		return err
 	}
-	pause := backoff.NewExponentialBackOff(
-		backoff.WithInitialInterval(20*time.Millisecond), backoff.WithMaxInterval(time.Second), backoff.WithMaxElapsedTime(0))
-	err := backoff.Retry(try, backoff.WithContext(pause, ctx))
-	if answer != nil && err != nil && ctx.Err() != nil {
-		return fmt.Errorf("the server did not store it within %v: %w", p.options.Patience, answer)
+	if err == nil || contended(err) {
+		err = try()
 	}
-	if ctx.Err() != nil && err != nil && !errors.Is(err, ErrWaiting) {
+	err = persist(ctx, time.Second, err, try)
+	switch {
+	case err == nil || ctx.Err() == nil || errors.Is(err, ErrWaiting):
+		return err
+	case answer != nil:
+		return fmt.Errorf("the server did not store it within %v: %w", p.options.Patience, answer)
+	default:
 		return fmt.Errorf("%w within %v; it may have been stored: %s (%w)", ErrUnreachable, p.options.Patience, hint, err)
 	}
-	return err
+}
+
+// ServerError returns what the server answered, nil for a refused guard.
+func serverError(err error) *jetstream.APIError {
+	var answer *jetstream.APIError
+	if contended(err) || !errors.As(err, &answer) {
+		return nil
+	}
+	return answer
 }
 
 func (p *Publisher) send(ctx context.Context, m *nats.Msg) (uint64, error) {
@@ -207,16 +219,11 @@ func (p *Publisher) send(ctx context.Context, m *nats.Msg) (uint64, error) {
 	if !p.nc.IsConnected() {
 		return 0, nats.ErrDisconnected
 	}
-	ctx, cancel := context.WithTimeout(ctx, pubAckWait)
-	defer cancel()
-	ack, err := p.js.PublishMsg(ctx, m, jetstream.WithRetryAttempts(0))
-	if err != nil {
-		if permanent(err) {
-			return 0, backoff.Permanent(p.explain(err, m.Subject))
-		}
-		return 0, err
+	sequence, err := p.publish(ctx, m)
+	if err != nil && permanent(err) {
+		return 0, backoff.Permanent(p.explain(err, m.Subject))
 	}
-	return ack.Sequence, nil
+	return sequence, err
 }
 
 // Settled looks for what became of an earlier try: stored by this run (the same
