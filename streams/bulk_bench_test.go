@@ -46,3 +46,23 @@ func BenchmarkBulk(b *testing.B) { benchmarkBulk(b, made) }
 
 // One bulk, 256-byte payloads, ids of the caller, each guarded.
 func BenchmarkBulkGuarded(b *testing.B) { benchmarkBulk(b, chosen) }
+
+// Atomic batches of 100, 256-byte payloads; an operation is one task.
+func BenchmarkBatch(b *testing.B) {
+	s := streamstest.New(b, streamstest.Options{})
+	var r tasks.Registry
+	tasks.Declare(&r, noop)
+	p := streams.NewPublisher(s.Client, streams.PublisherOptions{Registry: &r, MaxDepth: -1})
+	const size = 100
+	batch := make([]tasks.Task, size)
+	for i := range batch {
+		batch[i] = noopTask(b)
+	}
+	b.ReportAllocs()
+	b.ResetTimer()
+	for left := b.N; left > 0; left -= size {
+		if _, err := p.PublishBatch(context.Background(), batch[:min(left, size)]); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

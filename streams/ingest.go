@@ -118,7 +118,7 @@ func (g *ingest) read(m *nats.Msg) {
 	case a.Error != nil:
 		g.failAt(a.Error, position)
 	default:
-		g.stored, g.ended = min(a.Count, g.sent), true
+		g.stored, g.ended = max(g.stored, min(a.Count, g.sent)), true
 		g.exact = g.err == nil || g.refused == a.Count+1
 	}
 }
