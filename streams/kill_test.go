@@ -220,3 +220,55 @@ func TestKillNineOfTheWholeProcessLosesNothing(t *testing.T) {
 		t.Errorf("only %d tasks were acknowledged, want a load", len(acknowledged))
 	}
 }
+
+// A publisher that is killed while it sends leaves whole batches alone.
+func TestKillNineOfAPublisherLeavesWholeBatches(t *testing.T) {
+	t.Parallel()
+	server := listening(t, t.TempDir(), "127.0.0.1:0")
+	h := connected(t, server.URL())
+	for round := range 5 {
+		cmd, lines := spawn(t, "batch", server.URL())
+		for range 1 + round {
+			next(t, lines, "stored")
+		}
+		if err := cmd.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		for range lines { // until it has died
+		}
+	}
+	list, err := h.Client.Tasks(h.ctx, streams.ListFilter{Limit: 1_000_000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sizes := map[string]int{}
+	for _, task := range list {
+		sizes[task.User]++
+	}
+	for batch, size := range sizes {
+		if size != killedBatch {
+			t.Errorf("%d tasks of batch %s are stored, want none or %d", size, batch, killedBatch)
+		}
+	}
+	if len(sizes) < 15 {
+		t.Errorf("%d batches are stored, want the 15 that were acknowledged at the least", len(sizes))
+	}
+}
+
+const killedBatch = 500
+
+// PublishBatches publishes batches, each with a user of its own, until it is
+// killed.
+func publishBatches(ctx context.Context, client *streams.Client) {
+	p := streams.NewPublisher(client, streams.PublisherOptions{})
+	for i := 0; ; i++ {
+		batch := batchOf(killedBatch, made)
+		user := fmt.Sprint(time.Now().UnixNano(), "-", i)
+		for j := range batch {
+			batch[j].User = user
+		}
+		_, err := p.PublishBatch(ctx, batch)
+		must(err)
+		fmt.Println("stored")
+	}
+}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -107,7 +108,7 @@ func lineFault(text []byte, err error) *tasks.InvalidError {
 	}
 	if err != nil {
 		if field, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
-			return &tasks.InvalidError{Field: strings.Trim(field, `"`), Want: "unknown field; a line has " + lineFields}
+			return &tasks.InvalidError{Field: cmp.Or(cli.Clip(strings.Trim(field, `"`), 64), `""`), Want: "unknown field; a line has " + lineFields}
 		}
 	}
 	return &tasks.InvalidError{Field: "line", Want: "cannot be read"}

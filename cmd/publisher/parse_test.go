@@ -70,6 +70,7 @@ func TestALineThatIsNoneNamesTheField(t *testing.T) {
 		`{"headers":[]}`:                    "headers: want an object of strings",
 		`{"id":{"secret":1}}`:               "id: want a string, got object",
 		`{"typ":"secret"}`:                  "typ: unknown field; a line has type, payload,",
+		`{"":1}`:                           `"": unknown field`,
 		`{"payload":{"secret":}}`:           "line: not JSON at byte 22",
 		`{"id":"a"}{`:                       "line: not JSON at byte 11",
 		`"secret"`:                          "line: want an object, got string",
@@ -88,6 +89,7 @@ func TestALineThatIsNoneNamesTheField(t *testing.T) {
 func FuzzParseLine(f *testing.F) {
 	f.Add([]byte(good + `,"id":"a","at":"2h","headers":{"a":"b"}}`))
 	f.Add([]byte(`{} {}`))
+	f.Add([]byte(`{"":{}}`))
 	f.Add([]byte(`{"max_attempts":1e9,"timeout":"9999999h"}`))
 	f.Fuzz(func(t *testing.T, line []byte) {
 		_, err := publisher.ParseLine(line, tasks.Task{}, parsed)
