@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"sparkle/embedded"
 	"sparkle/streams"
 	"sparkle/tasks"
 )
@@ -293,5 +295,32 @@ func TestBulkEndsWhenTheServerStaysAway(t *testing.T) {
 		if o.Err != nil && !errors.Is(o.Err, streams.ErrUnreachable) && !errors.Is(o.Err, streams.ErrNotTried) {
 			t.Errorf("task %d: %v, want ErrUnreachable or ErrNotTried", tag, o.Err)
 		}
+	}
+}
+
+// A message that the server does not take is told, and does not keep the others.
+func TestWhatTheServerFindsTooLargeIsToldOfItsTask(t *testing.T) {
+	t.Parallel()
+	server, err := embedded.New(embedded.Options{Store: t.TempDir(), Listen: "127.0.0.1:0", MaxPayload: 64 << 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = server.Close() })
+	h := connected(t, server.URL())
+	p := h.publisher(streams.PublisherOptions{})
+	large := tasks.Task{Type: "count", ID: "large", Payload: []byte(`"` + strings.Repeat("x", 100<<10) + `"`)}
+	small := tasks.Task{Type: "count"}
+	outcomes, report, err := h.bulk(h.ctx, p, streams.BulkOptions{}, list(small, large, small))
+	var invalid *tasks.InvalidError
+	if err != nil || report.Stored != 2 || !errors.As(outcomes.by[1].Err, &invalid) || invalid.Field != "task" {
+		t.Errorf("Bulk = %+v, %v with %+v, want an InvalidError of the large one alone", report, err, outcomes.by[1])
+	}
+	h.told(outcomes)
+	var refused *streams.BatchError
+	if _, err := p.PublishBatch(h.ctx, []tasks.Task{small, large}); !errors.As(err, &refused) || refused.Index != 1 || !errors.As(err, &invalid) {
+		t.Errorf("PublishBatch = %v, want a BatchError of task 1", err)
+	}
+	if got := h.storedTasks(); got != 2 {
+		t.Errorf("%d tasks are stored, want 2", got)
 	}
 }
