@@ -70,7 +70,7 @@ func TestALineThatIsNoneNamesTheField(t *testing.T) {
 		`{"headers":[]}`:                    "headers: want an object of strings",
 		`{"id":{"secret":1}}`:               "id: want a string, got object",
 		`{"typ":"secret"}`:                  "typ: unknown field; a line has type, payload,",
-		`{"":1}`:                           `"": unknown field`,
+		`{"":1}`:                            `"": unknown field`,
 		`{"payload":{"secret":}}`:           "line: not JSON at byte 22",
 		`{"id":"a"}{`:                       "line: not JSON at byte 11",
 		`"secret"`:                          "line: want an object, got string",
