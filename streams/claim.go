@@ -25,8 +25,8 @@ func (l *claim) event(o *tasks.Outcome) *Event {
 		Type: l.Type, ID: l.ID, Run: l.run, State: o.State, Attempt: l.attempt,
 		Priority: l.Priority, Pool: l.Pool, User: l.User,
 		Sequence: l.sequence, Delivery: l.number, Returned: l.returned, Lost: l.lost(),
-		Worker: o.Worker, Ready: l.ready, Started: o.Started, Ended: o.Ended, At: o.At, Reason: o.Reason,
-		Detail: Detail{Error: o.Error, Stack: o.Stack}, Result: o.Result,
+		Worker: o.Worker, Ready: l.ready, Started: o.Started, Ended: o.Ended, At: o.At, Reason: o.Reason, By: o.By,
+		Detail: Detail{Error: o.Error, Stack: o.Stack, Note: o.Note}, Result: o.Result,
 	}
 	if o.State == tasks.Returned {
 		e.Returned++
@@ -106,8 +106,7 @@ func (c *Client) postpone(ctx context.Context, l claim, o tasks.Outcome) error {
 	err := c.retry(ctx, func() error {
 		m := next.schedule(c.ns, o.At)
 		guard(c.ns, m, l.ID, l.sequence)
-		_, err := c.publish(ctx, m)
-		return err
+		return c.publish(ctx, m)
 	})
 	if !refused(err) {
 		return err
@@ -129,6 +128,14 @@ func (c *Client) outrun(ctx context.Context, l claim, o tasks.Outcome) error {
 	}
 	if found, openErr := c.ns.open(last); openErr == nil && found.run == l.run {
 		return nil
+	}
+	// A run that was cancelled meanwhile does not die of it.
+	event, err := c.lastEvent(ctx, c.ns.Event(l.Type, l.ID), l.run)
+	if err == nil && event.State.Terminal() {
+		return nil
+	}
+	if err != nil && !errors.Is(err, errNoMessage) {
+		return err
 	}
 	o.State, o.Reason, o.At = tasks.Dead, tasks.ReasonSuperseded, time.Time{}
 	if err := c.append(ctx, l.event(&o)); err != nil {

@@ -23,6 +23,8 @@ type Client struct {
 	journal *journal
 	mu      sync.Mutex
 	control jetstream.KeyValue // nil until it was looked up
+
+	fault func(step string) error // where tests let a process die; nil outside
 }
 
 // PubAckWait bounds the wait for one answer of the server. What was asked is

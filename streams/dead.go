@@ -34,8 +34,7 @@ func (c *Client) bury(ctx context.Context, l claim, o tasks.Outcome) error {
 	for {
 		m.Header.Set(jetstream.ExpectedLastSubjSeqHeader, strconv.FormatUint(expected, 10))
 		err := c.retry(ctx, func() error {
-			_, err := c.publish(ctx, m)
-			return err
+			return c.publish(ctx, m)
 		})
 		if !refused(err) {
 			return wrap("bury", l.ID, err)

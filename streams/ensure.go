@@ -57,8 +57,12 @@ func (c *Client) Ensure(ctx context.Context, t Topology) ([]Change, error) {
 	if err := note(c.ensureBuckets(ctx, t)); err != nil {
 		return changes, err
 	}
+	pauses, err := c.Pauses(ctx)
+	if err != nil {
+		return changes, err
+	}
 	for _, q := range t.queues() {
-		if err := note(c.ensureConsumer(ctx, "TASKS", t.consumer(c.ns, q))); err != nil {
+		if err := note(c.ensureQueue(ctx, t, q, pauses)); err != nil {
 			return changes, err
 		}
 	}

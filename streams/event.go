@@ -35,6 +35,7 @@ type Event struct {
 	Started, Ended time.Time
 	At             time.Time    // due again
 	Reason         tasks.Reason // of dead and parked
+	By             string       // who cancelled; Detail.Note says why
 	Detail         Detail
 	Result         json.RawMessage // of succeeded
 	Time           time.Time       // when the event was stored
@@ -71,6 +72,7 @@ func (e *Event) message(n Namespace) (*nats.Msg, error) {
 	h.time(HeaderEnded, e.Ended)
 	h.time(HeaderAt, e.At)
 	h.set(HeaderReason, string(e.Reason))
+	h.set(HeaderBy, e.By)
 	m.Header = h.build()
 	if e.State == tasks.Succeeded {
 		m.Data = e.Result
@@ -91,7 +93,7 @@ func parseEvent(s stored) Event {
 		Sequence: uint64(number(h, HeaderSequence)), Delivery: max(number(h, HeaderDelivery), 1),
 		Returned: number(h, HeaderReturned), Lost: number(h, HeaderLost), Worker: header(h, HeaderWorker),
 		Ready: timestamp(h, HeaderReady), Started: timestamp(h, HeaderStarted), Ended: timestamp(h, HeaderEnded),
-		At: timestamp(h, HeaderAt), Reason: tasks.Reason(header(h, HeaderReason)), Time: s.time,
+		At: timestamp(h, HeaderAt), Reason: tasks.Reason(header(h, HeaderReason)), By: header(h, HeaderBy), Time: s.time,
 	}
 	e.Type, e.ID = lastTwo(s.subject)
 	if e.State == tasks.Succeeded {

@@ -5,68 +5,92 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
+
+	"github.com/rs/zerolog"
 
 	"sparkle/embedded"
 	"sparkle/streams"
 	"sparkle/tasks"
 )
 
-// WithPublisher calls do with a publisher on a server of its own.
-func withPublisher(do func(context.Context, *streams.Publisher)) {
-	ctx := context.Background()
-	store, err := os.MkdirTemp("", "sparkle")
-	must(err)
-	defer func() { _ = os.RemoveAll(store) }()
-	server, err := embedded.New(embedded.Options{Store: store})
-	must(err)
-	defer func() { _ = server.Close() }()
+// Local starts a server in this process, and returns a client of it.
+func local(ctx context.Context) (client *streams.Client, stop func(), err error) {
+	store, err := os.MkdirTemp("", "sparkle-example-*")
+	if err != nil {
+		return nil, nil, err
+	}
+	server, err := embedded.New(embedded.Options{Store: store, Logger: zerolog.Nop()})
+	if err != nil {
+		return nil, nil, err
+	}
 	nc, err := server.Connect()
-	must(err)
-	defer nc.Close()
-	client, err := streams.NewClient(nc, "")
-	must(err)
-	_, err = client.Ensure(ctx, streams.Topology{})
-	must(err)
-	do(ctx, streams.NewPublisher(client, streams.PublisherOptions{}))
+	if err != nil {
+		return nil, nil, err
+	}
+	stop = func() {
+		nc.Close()
+		_ = server.Close()
+		_ = os.RemoveAll(store)
+	}
+	if client, err = streams.NewClient(nc, ""); err == nil {
+		_, err = client.Ensure(ctx, streams.Topology{})
+	}
+	return client, stop, err
 }
 
-// An invoice and its reminder are stored together, or neither is.
-func ExamplePublisher_PublishBatch() {
-	withPublisher(func(ctx context.Context, p *streams.Publisher) {
-		batch := []tasks.Task{{Type: "invoice", ID: "invoice-7"}, {Type: "remind", ID: "remind-7"}}
-		receipts, err := p.PublishBatch(ctx, batch)
-		fmt.Println(len(receipts), "stored:", err)
+// A task is cancelled before its time; whoever awaits it is told by whom and why.
+func ExampleClient_Cancel() {
+	ctx := context.Background()
+	client, stop, err := local(ctx)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer stop()
+	publisher := streams.NewPublisher(client, streams.PublisherOptions{})
+	task := tasks.Task{Type: "send_report", ID: "may", At: time.Now().Add(time.Hour)}
+	if _, err := publisher.Publish(ctx, task); err != nil {
+		fmt.Println(err)
+		return
+	}
 
-		batch[0].ID = "invoice-8"
-		_, err = p.PublishBatch(ctx, batch)
-		var refused *streams.BatchError
-		if errors.As(err, &refused) {
-			fmt.Println("nothing stored, for task", refused.Index, "is waiting:", errors.Is(err, streams.ErrWaiting))
-		}
-	})
+	cancelled, err := client.Cancel(ctx, "may", tasks.CancelOptions{By: "ann", Reason: "wrong month"})
+	fmt.Println(cancelled.ID, cancelled.Again, err)
+
+	_, err = client.Await(ctx, "may", "")
+	fmt.Println(err)
+	_, err = client.Cancel(ctx, "june", tasks.CancelOptions{})
+	fmt.Println(errors.Is(err, streams.ErrNotFound))
 	// Output:
-	// 2 stored: <nil>
-	// nothing stored, for task 1 is waiting: true
+	// may false <nil>
+	// task may is cancelled by ann: wrong month
+	// true
 }
 
-func ExamplePublisher_Bulk() {
-	withPublisher(func(ctx context.Context, p *streams.Publisher) {
-		users := func(yield func(streams.BulkTask) bool) {
-			for i := range 10_000 {
-				task := tasks.Task{Type: "greet", ID: fmt.Sprintf("user-%d", i%9_999)}
-				if !yield(streams.BulkTask{Tag: i, Task: task}) {
-					return
-				}
-			}
-		}
-		report, err := p.Bulk(ctx, streams.BulkOptions{Outcome: func(o streams.BulkOutcome) {
-			if o.Err != nil {
-				fmt.Println("item", o.Tag, "is waiting:", errors.Is(o.Err, streams.ErrWaiting))
-			}
-		}}, users)
-		fmt.Println(report.Stored, "stored:", err)
-	})
+// The queues of a priority are paused, and one of them is still listed as such.
+func ExampleClient_Pause() {
+	ctx := context.Background()
+	client, stop, err := local(ctx)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer stop()
+	low := streams.PauseTarget{Priority: tasks.Low}
+	if _, err := client.Pause(ctx, low, streams.PauseOptions{By: "ann", Reason: "the provider is down"}); err != nil {
+		fmt.Println(err)
+		return
+	}
+	pauses, err := client.Pauses(ctx)
+	for _, p := range pauses {
+		fmt.Printf("%s, by %s: %s\n", p.PauseTarget, p.By, p.Reason)
+	}
+	fmt.Println(err)
+	_, err = client.Resume(ctx, low)
+	fmt.Println(err)
 	// Output:
-	// item 9999 is waiting: true
-	// 9999 stored: <nil>
+	// priority low, by ann: the provider is down
+	// <nil>
+	// <nil>
 }

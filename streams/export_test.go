@@ -14,6 +14,10 @@ import (
 // whenever fn returns an error, as if the process died there.
 func (s *Source) Fault(fn func(step string) error) { s.fault = fn }
 
+// Fault makes cancelling fail before a step (announce, event, remove, signal,
+// clear) whenever fn returns an error, as if the process died there.
+func (c *Client) Fault(fn func(step string) error) { c.fault = fn }
+
 // NC is the client's connection.
 func (c *Client) NC() *nats.Conn { return c.nc }
 
@@ -66,3 +70,9 @@ func ReadAnswers(sent uint64, position string, answer []byte, position2 string, 
 	stored[1] = g.stored
 	return stored
 }
+
+// ParseCancellation reads an entry or a signal.
+func ParseCancellation(data []byte) ([]tasks.Cancellation, error) { return parseCancellation(data) }
+
+// ParsePause reads an entry.
+func ParsePause(key string, value []byte) (Pause, error) { return parsePause(key, value) }

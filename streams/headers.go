@@ -31,6 +31,7 @@ const (
 	HeaderEnded    = "Sparkle-Ended"
 	HeaderAt       = "Sparkle-At"
 	HeaderReason   = "Sparkle-Reason"
+	HeaderBy       = "Sparkle-By"
 
 	HeaderHistory = "Sparkle-History"
 	HeaderError   = "Sparkle-Error"

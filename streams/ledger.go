@@ -30,7 +30,7 @@ func (l *Ledger) Record(ctx context.Context, user, model, request string, entry 
 	m.Header.Set(jetstream.ExpectedLastSubjSeqHeader, "0")
 	m.Header.Set(jetstream.ExpectedLastSubjSeqSubjHeader, c.ns.subject("usage", "*", "*", token(request)))
 	for {
-		_, err = c.publish(ctx, m)
+		err = c.publish(ctx, m)
 		if err == nil {
 			return entry, true, nil
 		}

@@ -141,7 +141,8 @@ func (m *Mover) resolve(ctx context.Context, l claim) error {
 	if err != nil {
 		return err
 	}
-	return m.remove(ctx, l.sequence)
+	_, err = m.remove(ctx, l.sequence)
+	return err
 }
 
 func (m *Mover) end(ctx context.Context, l claim) error {
@@ -156,19 +157,3 @@ func (m *Mover) end(ctx context.Context, l claim) error {
 		Int("attempt", l.attempt).Str("reason", string(o.Reason)).Msg("buried")
 	return m.bury(ctx, l, o)
 }
-
-func (m *Mover) remove(ctx context.Context, sequence uint64) error {
-	stream, err := m.js.Stream(ctx, m.ns.Stream("TASKS"))
-	if err != nil {
-		return err
-	}
-	err = stream.DeleteMsg(ctx, sequence)
-	var api *jetstream.APIError
-	if errors.As(err, &api) && (api.ErrorCode == jetstream.JSErrCodeMessageNotFound || api.ErrorCode == codeNoMessageAt) {
-		return nil
-	}
-	return wrap("delete", fmt.Sprintf("message %d", sequence), err)
-}
-
-// CodeNoMessageAt is the server's answer to a deletion of what is gone.
-const codeNoMessageAt jetstream.ErrorCode = 10057

@@ -219,7 +219,7 @@ func (p *Publisher) send(ctx context.Context, m *nats.Msg) (uint64, error) {
 	if !p.nc.IsConnected() {
 		return 0, nats.ErrDisconnected
 	}
-	sequence, err := p.publish(ctx, m)
+	sequence, err := p.place(ctx, m)
 	if err != nil && permanent(err) {
 		return 0, backoff.Permanent(p.explain(err, m.Subject))
 	}

@@ -35,10 +35,20 @@ func NewSource(c *Client, o SourceOptions) *Source { return &Source{Client: c, o
 
 // Open implements [tasks.Source].
 func (s *Source) Open(ctx context.Context, q tasks.Queue, deliver func(*tasks.Delivery)) (tasks.Tap, error) {
-	if _, err := s.ensureConsumer(ctx, "TASKS", s.options.Topology.consumer(s.ns, q)); err != nil {
+	if err := s.ensure(ctx, q); err != nil {
 		return nil, err
 	}
 	return s.tap(ctx, q, deliver)
+}
+
+// Ensure makes the consumer of a queue that has none, paused if it is to be.
+func (s *Source) ensure(ctx context.Context, q tasks.Queue) error {
+	pauses, err := s.Pauses(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = s.ensureQueue(ctx, s.options.Topology, q, pauses)
+	return err
 }
 
 // Receive turns a message into a delivery. What was delivered or tried before

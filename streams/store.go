@@ -26,9 +26,15 @@ func (c *Client) append(ctx context.Context, e *Event) error {
 	return c.retry(ctx, func() error { return c.journal.add(ctx, m) })
 }
 
-// Publish stores a message and returns its sequence, or the server's refusal. It
-// does what the client's PublishMsg does for less: a task pays for it.
-func (c *Client) publish(ctx context.Context, m *nats.Msg) (uint64, error) {
+// Publish stores a message and returns the server's refusal, if any.
+func (c *Client) publish(ctx context.Context, m *nats.Msg) error {
+	_, err := c.place(ctx, m)
+	return err
+}
+
+// Place stores a message and returns its sequence. It does what the client's
+// PublishMsg does for less: every task pays for it.
+func (c *Client) place(ctx context.Context, m *nats.Msg) (uint64, error) {
 	ctx, cancel := context.WithTimeout(ctx, pubAckWait)
 	defer cancel()
 	answer, err := c.nc.RequestMsgWithContext(ctx, m)

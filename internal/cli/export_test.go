@@ -1,0 +1,4 @@
+package cli
+
+// Ask asks as on a terminal.
+var Ask = confirm
