@@ -149,9 +149,17 @@ func decodeStored(data []byte) (stored, error) {
 	return s, nil
 }
 
-// Refused reports whether err is the server's refusal of an expected sequence:
-// 10071, or 10164 where the message was one of a batch.
+// Refused reports whether err is the server's refusal of an expected sequence.
 func refused(err error) bool {
 	var api *jetstream.APIError
 	return errors.As(err, &api) && api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence
 }
+
+// Contended reports whether err is such a refusal, or that of a message whose
+// subject another one is about to take: trying again tells.
+func contended(err error) bool {
+	var api *jetstream.APIError
+	return errors.As(err, &api) && (api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence || api.ErrorCode == errInProcess)
+}
+
+const errInProcess jetstream.ErrorCode = 10164

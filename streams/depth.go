@@ -29,21 +29,49 @@ const depthAge = time.Second
 // Check answers ErrFull when limit tasks wait in q, and else counts one more.
 // When the server does not tell, it lets the task pass.
 func (d *depths) check(ctx context.Context, c *Client, q tasks.Queue, limit int) error {
-	if limit < 0 {
-		return nil
+	return d.reserve(ctx, c, q, limit, 1)
+}
+
+// CheckAll is check for tasks that are stored together: when one queue has no
+// room for its share, none is counted.
+func (d *depths) checkAll(ctx context.Context, c *Client, shares map[tasks.Queue]int, limit int) error {
+	reserved := map[tasks.Queue]int{}
+	for q, n := range shares {
+		if err := d.reserve(ctx, c, q, limit, n); err != nil {
+			d.release(reserved)
+			return err
+		}
+		reserved[q] = n
 	}
+	return nil
+}
+
+// Release takes back what checkAll has counted.
+func (d *depths) release(shares map[tasks.Queue]int) {
+	for q, n := range shares {
+		d.of(q).waiting.Add(-int64(n))
+	}
+}
+
+func (d *depths) of(q tasks.Queue) *depth {
 	found, ok := d.queues.Load(q)
 	if !ok {
 		found, _ = d.queues.LoadOrStore(q, &depth{})
 	}
-	known := found.(*depth)
+	return found.(*depth)
+}
+
+func (d *depths) reserve(ctx context.Context, c *Client, q tasks.Queue, limit, n int) error {
+	if limit < 0 {
+		return nil
+	}
+	known := d.of(q)
 	if time.Now().UnixNano()-known.asked.Load() > int64(depthAge) && known.refresh.TryLock() {
 		known.ask(ctx, c, q)
 		known.refresh.Unlock()
 	}
-	if known.waiting.Add(1) > int64(limit) {
-		known.waiting.Add(-1)
-		return fmt.Errorf("%d tasks wait in %s: %w", known.waiting.Load(), q, ErrFull)
+	if known.waiting.Add(int64(n)) > int64(limit) {
+		return fmt.Errorf("%d tasks wait in %s: %w", known.waiting.Add(-int64(n)), q, ErrFull)
 	}
 	return nil
 }

@@ -97,6 +97,18 @@ func (d DeadLetter) Message(n Namespace) (*nats.Msg, error) { return d.message(n
 // Append stores an event.
 func (c *Client) Append(ctx context.Context, e Event) error { return c.append(ctx, &e) }
 
+// ReadAnswers gives a batch of sent messages two answers, each to the message at
+// a position, and returns how many it counts as stored after each.
+func ReadAnswers(sent uint64, position string, answer []byte, position2 string, answer2 []byte) (stored [2]uint64) {
+	g := newIngest(nil, "inbox")
+	g.sent = sent
+	g.read(&nats.Msg{Subject: g.prefix + position, Data: answer})
+	stored[0] = g.stored
+	g.read(&nats.Msg{Subject: g.prefix + position2, Data: answer2})
+	stored[1] = g.stored
+	return stored
+}
+
 // ParseCancellation reads an entry or a signal.
 func ParseCancellation(data []byte) ([]tasks.Cancellation, error) { return parseCancellation(data) }
 

@@ -23,10 +23,20 @@ const childRole = "SPARKLE_TEST_CHILD"
 // role "dev" together with a server of its own on the store, where it publishes
 // as well and prints what was acknowledged; role "blob" publishes a large task and
 // hangs at the step that stands behind the URL; role "replay" replays the dead
-// letters on the server at URL.
+// letters on the server at URL; role "batch" publishes batches there; role "serve"
+// is a server with its store, address and size.
 func child(role, where string) {
 	ctx := context.Background()
 	url, info, _ := strings.Cut(where, " ")
+	if role == "serve" {
+		var o embedded.Options
+		_, err := fmt.Sscan(where, &o.Store, &o.Listen, &o.MaxStore)
+		must(err)
+		server, err := embedded.New(o)
+		must(err)
+		fmt.Println(server.URL())
+		select {}
+	}
 	if role == "dev" {
 		server, err := embedded.New(embedded.Options{Store: where, Listen: "127.0.0.1:0"})
 		must(err)
@@ -45,6 +55,8 @@ func child(role, where string) {
 		replayer := streams.NewReplayer(streams.NewPublisher(client, streams.PublisherOptions{}), streams.ReplayOptions{})
 		must(replayer.ReplayAll(ctx, streams.DeadFilter{}, func(r streams.ReplayResult) { fmt.Println(r.Outcome, r.Run) }))
 		return
+	case "batch":
+		publishBatches(ctx, client)
 	}
 	registry := killable(client, func() {
 		fmt.Println("started")
@@ -139,6 +151,18 @@ func spawn(t *testing.T, role, where string) (*exec.Cmd, <-chan string) {
 		_ = cmd.Wait() // says that it was killed
 	})
 	return cmd, lines
+}
+
+// SpawnServer starts a server in a process of its own, and returns its URL. One
+// that is stopped or full while it stores a batch keeps goroutines.
+func spawnServer(t *testing.T, store, address string, size int) (*exec.Cmd, string) {
+	t.Helper()
+	cmd, lines := spawn(t, "serve", fmt.Sprint(store, " ", address, " ", size))
+	url := <-lines
+	if !strings.HasPrefix(url, "nats://") {
+		t.Fatalf("the server says %q, want its URL", url)
+	}
+	return cmd, url
 }
 
 func next(t *testing.T, lines <-chan string, want string) {
@@ -254,5 +278,57 @@ func TestKillNineOfAReplayRunsEachLetterOnce(t *testing.T) {
 		if count != 1 {
 			t.Errorf("run %s ran %d times, want once", run, count)
 		}
+	}
+}
+
+// A publisher that is killed while it sends leaves whole batches alone.
+func TestKillNineOfAPublisherLeavesWholeBatches(t *testing.T) {
+	t.Parallel()
+	server := listening(t, t.TempDir(), "127.0.0.1:0")
+	h := connected(t, server.URL())
+	for round := range 5 {
+		cmd, lines := spawn(t, "batch", server.URL())
+		for range 1 + round {
+			next(t, lines, "stored")
+		}
+		if err := cmd.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		for range lines { // until it has died
+		}
+	}
+	list, err := h.Client.Tasks(h.ctx, streams.ListFilter{Limit: 1_000_000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sizes := map[string]int{}
+	for _, task := range list {
+		sizes[task.User]++
+	}
+	for batch, size := range sizes {
+		if size != killedBatch {
+			t.Errorf("%d tasks of batch %s are stored, want none or %d", size, batch, killedBatch)
+		}
+	}
+	if len(sizes) < 15 {
+		t.Errorf("%d batches are stored, want the 15 that were acknowledged at the least", len(sizes))
+	}
+}
+
+const killedBatch = 500
+
+// PublishBatches publishes batches, each with a user of its own, until it is
+// killed.
+func publishBatches(ctx context.Context, client *streams.Client) {
+	p := streams.NewPublisher(client, streams.PublisherOptions{})
+	for i := 0; ; i++ {
+		batch := batchOf(killedBatch, made)
+		user := fmt.Sprint(time.Now().UnixNano(), "-", i)
+		for j := range batch {
+			batch[j].User = user
+		}
+		_, err := p.PublishBatch(ctx, batch)
+		must(err)
+		fmt.Println("stored")
 	}
 }

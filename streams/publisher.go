@@ -84,7 +84,13 @@ type Receipt struct {
 	Type     string         `json:"type"`
 	Priority tasks.Priority `json:"priority"`
 	Pool     string         `json:"pool"`
-	Sequence uint64         `json:"sequence"`
+	// Sequence is the task's in the stream; 0 where the server did not tell it,
+	// as for a task of a bulk.
+	Sequence uint64 `json:"sequence,omitempty"`
+}
+
+func (e envelope) receipt() Receipt {
+	return Receipt{ID: e.ID, Run: e.run, Type: e.Type, Priority: e.Priority, Pool: e.Pool}
 }
 
 // Publish stores t and returns when the server has it, on a quorum where the
@@ -102,7 +108,7 @@ func (p *Publisher) Publish(ctx context.Context, t tasks.Task) (Receipt, error) 
 	if err := p.depths.check(ctx, p.Client, tasks.Queue{Priority: e.Priority, Pool: e.Pool}, p.options.MaxDepth); err != nil {
 		return Receipt{}, fmt.Errorf("publish %s: %w", e.Type, err)
 	}
-	receipt := Receipt{ID: e.ID, Run: e.run, Type: e.Type, Priority: e.Priority, Pool: e.Pool}
+	receipt := e.receipt()
 	m, err := p.seal(ctx, e)
 	if err != nil {
 		return receipt, fmt.Errorf("publish %s %s: %w", e.Type, e.ID, err)
@@ -156,36 +162,57 @@ func (p *Publisher) store(ctx context.Context, e *envelope, m *nats.Msg) (uint64
 	if err == nil {
 		return sequence, nil
 	}
-	ctx, cancel := context.WithDeadline(ctx, begun.Add(p.options.Patience))
-	defer cancel()
-	// A refusal is told apart like a lost answer: by reading what is there.
+	return p.restore(ctx, begun, e, m, err)
+}
+
+// Restore goes on where an earlier try of m failed with err, or where nothing is
+// known of it. A refusal is told apart like a lost answer: by reading what is
+// there.
+func (p *Publisher) restore(ctx context.Context, begun time.Time, e *envelope, m *nats.Msg, err error) (sequence uint64, _ error) {
 	guard(p.ns, m, e.ID, 0)
-	answer := serverError(err) // why the server did not store it, though it may later
-	err = persist(ctx, time.Second, err, func() error {
+	hint := "publish it again with id " + e.ID + " to find out"
+	err = p.insist(ctx, begun, hint, err, func(ctx context.Context) error {
 		found, done, err := p.settled(ctx, *e)
 		if done || err != nil {
 			sequence = found
 			return err
 		}
 		sequence, err = p.send(ctx, m)
-		answer = cmp.Or(serverError(err), answer)
 		return err
 	})
+	return sequence, err
+}
+
+// Insist repeats what failed with err until there is an answer that counts or
+// Patience is over; the first time at once where nothing was tried yet, or a guard
+// refused it.
+func (p *Publisher) insist(ctx context.Context, begun time.Time, hint string, err error, again func(context.Context) error) error {
+	ctx, cancel := context.WithDeadline(ctx, begun.Add(p.options.Patience))
+	defer cancel()
+	answer := serverError(err) // why the server did not store it, though it may later
+	try := func() error {
+		err := again(ctx)
+		answer = cmp.Or(serverError(err), answer)
+		return err
+	}
+	if err == nil || contended(err) {
+		err = try()
+	}
+	err = persist(ctx, time.Second, err, try)
 	switch {
 	case err == nil || ctx.Err() == nil || errors.Is(err, ErrWaiting):
-		return sequence, err
+		return err
 	case answer != nil:
-		return 0, fmt.Errorf("the server did not store it within %v: %w", p.options.Patience, answer)
+		return fmt.Errorf("the server did not store it within %v: %w", p.options.Patience, answer)
 	default:
-		return 0, fmt.Errorf("%w within %v; it may have been stored: publish it again with id %s to find out (%w)",
-			ErrUnreachable, p.options.Patience, e.ID, err)
+		return fmt.Errorf("%w within %v; it may have been stored: %s (%w)", ErrUnreachable, p.options.Patience, hint, err)
 	}
 }
 
 // ServerError returns what the server answered, nil for a refused guard.
 func serverError(err error) *jetstream.APIError {
 	var answer *jetstream.APIError
-	if refused(err) || !errors.As(err, &answer) {
+	if contended(err) || !errors.As(err, &answer) {
 		return nil
 	}
 	return answer
@@ -238,7 +265,7 @@ func permanent(err error) bool {
 	if !errors.As(err, &api) {
 		return errors.Is(err, nats.ErrMaxPayload) || errors.Is(err, nats.ErrConnectionClosed) || errors.Is(err, nats.ErrBadSubject)
 	}
-	return !refused(err) && api.Code < 500
+	return !contended(err) && api.Code < 500
 }
 
 // Explain adds what to do to errors of the server that newcomers meet.

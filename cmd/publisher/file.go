@@ -4,26 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/maphash"
 	"io"
+	"iter"
 	"os"
-	"sync"
 
 	"sparkle/internal/cli"
 	"sparkle/streams"
 	"sparkle/tasks"
 )
 
-const (
-	// InFlight is how many publishes of a file wait for their answer at a time.
-	inFlight = 64
-	// InFlightLarge is how many lines above LargeLine bytes are held at a time,
-	// so that a file of large payloads does not fill the memory.
-	inFlightLarge = 4
-	largeLine     = 512 << 10
-)
-
-// RunFile publishes the lines of --jsonl. Bad lines do not stop the good ones.
+// RunFile publishes the lines of --jsonl. Bad lines do not stop the good ones,
+// but for those of --atomic.
 func (f *flags) runFile(ctx context.Context, std cli.Std, base tasks.Task) error {
 	switch {
 	case f.Payload != "":
@@ -43,10 +34,12 @@ func (f *flags) runFile(ctx context.Context, std cli.Std, base tasks.Task) error
 		return err
 	}
 	defer nc.Close()
-	report := newReport(std, f.Printer(std), size)
-	load := &load{publisher: publisher, report: report, check: f.check, large: make(chan struct{}, inFlightLarge)}
-	lines := newLineReader(in, base)
-	return report.finish(load.run(ctx, lines), lines.number)
+	report := newReport(std, f.Printer(std), size, f.Atomic)
+	load := &load{publisher: publisher, report: report, lines: newLineReader(in, base)}
+	if f.Atomic {
+		return load.batch(ctx)
+	}
+	return load.bulk(ctx)
 }
 
 // Open opens the file and tells its size, -1 where that is not known.
@@ -69,91 +62,74 @@ func (f *flags) open(std cli.Std) (io.ReadCloser, int64, error) {
 type load struct {
 	publisher *streams.Publisher
 	report    *report
-	check     func(tasks.Task) error
-	large     chan struct{} // has an element for each large line in flight
+	lines     *lineReader
+	unread    error // why the file could not be read to its end
 }
 
-// Run publishes line by line until the file ends, ctx is done, or the server
-// takes no more. It returns why it ended early.
-func (l *load) run(ctx context.Context, lines *lineReader) error {
-	ctx, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
-	lanes := make([]chan line, inFlight)
-	var publishing sync.WaitGroup
-	for i := range lanes {
-		lane := make(chan line, 1)
-		lanes[i] = lane
-		publishing.Go(func() {
-			for line := range lane {
-				if ctx.Err() != nil {
-					l.report.skipped(line)
-				} else if err := l.publish(ctx, line); err != nil {
-					stop(err)
-				}
-				if line.bytes > largeLine {
-					<-l.large
-				}
-			}
-		})
-	}
-	err := l.feed(ctx, lines, lanes)
-	for _, lane := range lanes {
-		close(lane)
-	}
-	publishing.Wait()
+// Bulk publishes the lines as they are read.
+func (l *load) bulk(ctx context.Context) error {
+	_, err := l.publisher.Bulk(ctx, streams.BulkOptions{Outcome: l.report.outcome}, l.good())
 	if err == nil {
-		err = context.Cause(ctx)
+		err = l.unread
 	}
-	return err
+	return l.report.finish(err, l.lines.number)
 }
 
-// Feed spreads the lines over the lanes. Lines of one id share a lane, so that
-// of two the earlier one is published first.
-func (l *load) feed(ctx context.Context, lines *lineReader, lanes []chan line) error {
-	seed := maphash.MakeSeed()
-	for ctx.Err() == nil {
-		next, err := lines.next()
-		if errors.Is(err, io.EOF) {
-			return nil
+// Good gives the tasks of the lines that can be read, and reports the others.
+func (l *load) good() iter.Seq[streams.BulkTask] {
+	return func(yield func(streams.BulkTask) bool) {
+		for {
+			next, err := l.lines.next()
+			if errors.Is(err, io.EOF) {
+				return
+			}
+			if err != nil {
+				l.unread = fmt.Errorf("read --jsonl after line %d: %w", l.lines.number-1, err)
+				return
+			}
+			l.report.read(next.bytes)
+			if next.err != nil {
+				l.report.refused(next.number, next.task.ID, next.err)
+			} else if !yield(streams.BulkTask{Tag: next.number, Task: next.task}) {
+				return
+			}
 		}
-		if err != nil {
-			return fmt.Errorf("read --jsonl after line %d: %w", lines.number-1, err)
-		}
-		if next.err == nil {
-			next.err = l.check(next.task)
-		}
-		if next.err != nil {
-			l.report.bad(next)
-			continue
-		}
-		lane := next.number
-		if next.task.ID != "" {
-			lane = int(maphash.String(seed, next.task.ID) % inFlight)
-		}
-		if next.bytes > largeLine {
-			l.large <- struct{}{} // the lanes give it back
-		}
-		lanes[lane%inFlight] <- next
 	}
-	return nil
 }
 
-// Publish publishes one line and returns an error that would meet all others
-// too: a full queue, a server that is away. What is on its way is awaited also
-// after an interrupt, so that its end is known.
-func (l *load) publish(ctx context.Context, next line) error {
-	receipt, err := l.publisher.Publish(context.WithoutCancel(ctx), next.task)
+// Batch publishes all lines together, or none when one of them cannot be.
+func (l *load) batch(ctx context.Context) error {
+	var (
+		batch   []tasks.Task
+		numbers []int
+		first   = map[string]int{} // id → its line
+	)
+	for item := range l.good() {
+		if len(batch) == streams.MaxBatch {
+			return cli.Misuse("--atomic: more than %d tasks; leave it out to publish a longer file", streams.MaxBatch)
+		}
+		if id := item.Task.ID; id != "" {
+			if line, twice := first[id]; twice {
+				l.report.refused(item.Tag, id, &tasks.InvalidError{Field: "id", Want: fmt.Sprintf("line %d has it too", line)})
+				continue
+			}
+			first[id] = item.Tag
+		}
+		batch, numbers = append(batch, item.Task), append(numbers, item.Tag)
+	}
+	if l.unread != nil || l.report.counts.Bad > 0 || len(batch) == 0 {
+		return l.report.finish(l.unread, l.lines.number)
+	}
+	receipts, err := l.publisher.PublishBatch(ctx, batch)
+	var refused *streams.BatchError
 	switch {
-	case err == nil:
-		l.report.published(next, receipt)
-	case errors.Is(err, streams.ErrWaiting):
-		l.report.waiting(next, err)
-	case cli.Explain(err).Code == cli.Usage:
-		next.err = err
-		l.report.bad(next)
-	default:
-		l.report.failed(next, err)
+	case errors.As(err, &refused):
+		l.report.refused(numbers[refused.Index], refused.ID, refused.Err)
+	case err != nil:
 		return err
 	}
-	return nil
+	for i, receipt := range receipts {
+		l.report.outcome(streams.BulkOutcome{Tag: numbers[i], Receipt: receipt})
+	}
+	return l.report.finish(nil, l.lines.number)
 }

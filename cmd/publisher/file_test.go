@@ -3,11 +3,14 @@ package main_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/nats-io/nats.go"
@@ -15,6 +18,8 @@ import (
 
 	publisher "sparkle/cmd/publisher"
 	"sparkle/internal/cli/clitest"
+	"sparkle/streams"
+	"sparkle/tasks"
 )
 
 // Last returns the headers of the task of an id.
@@ -158,6 +163,30 @@ func TestLinesTakeFromTheFlagsWhatTheyLeaveOut(t *testing.T) {
 	}
 }
 
+// A task whose time to start has passed ends as expired, with an event that says
+// so; it does not run and does not vanish.
+func TestALineThatIsNotStartedInTimeExpires(t *testing.T) {
+	f := newFleet(t)
+	f.work(t)
+	got := f.run(t, good+`,"id":"late","at":"300ms","expires":"100ms"}`+"\n"+good+`,"id":"soon","expires":"1h"}`, "--jsonl", "-", "-o", "jsonl")
+	if got.Code != 0 {
+		t.Fatalf("exit %d: %s", got.Code, got.Err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	_, err := f.Client.Await(ctx, "late", "")
+	var failed *streams.FailedError
+	if !errors.As(err, &failed) || failed.State != tasks.Expired {
+		t.Errorf("Await(late) = %v, want it expired", err)
+	}
+	if info, err := f.Client.Task(ctx, "late"); err != nil || info.State != tasks.Expired {
+		t.Errorf("Task(late) = %+v, %v, want state expired", info, err)
+	}
+	if _, err := f.Client.Await(ctx, "soon", ""); err != nil {
+		t.Errorf("Await(soon) = %v, want success", err)
+	}
+}
+
 func TestFlagsThatAFileHasNoUseFor(t *testing.T) {
 	path := writeLines(t, good+"}")
 	for name, row := range map[string]struct {
@@ -180,37 +209,57 @@ func TestFlagsThatAFileHasNoUseFor(t *testing.T) {
 }
 
 func TestServerThatGoesAwayEndsAFileWithAReport(t *testing.T) {
-	f := newFleet(t)
-	// The server takes no more: its streams are gone.
-	js, err := jetstream.New(f.Conn)
-	if err != nil {
-		t.Fatal(err)
+	for name, row := range map[string]struct {
+		fault func(fleet) error
+		want  string
+	}{
+		"it stops":            {func(f fleet) error { return f.Close() }, "no answer from NATS; it may have been stored"},
+		"its stream is taken": {func(f fleet) error { return f.without(t, "TASKS") }, "stream not found"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFleet(t)
+			in := &interrupted{at: 500, do: func() {
+				if err := row.fault(f); err != nil {
+					t.Error(err)
+				}
+			}}
+			var out, words clitest.Buffer
+			std := clitest.Std(clitest.Input{Args: []string{"--jsonl", "-", "--nats-url", f.URL(), "--patience", "300ms"}}, &out, &words)
+			std.In = in
+			code := publisher.Run(t.Context(), std)
+			if code != 1 {
+				t.Errorf("exit %d, want 1", code)
+			}
+			clitest.Contains(t, words.String(), row.want, ": not tried", "lines after ", "publisher: stopped after ", "hint: publish the lines named above")
+			clitest.Contains(t, out.String(), "published", "failed", "skipped")
+		})
 	}
-	in := &interrupted{at: 500, do: func() {
-		if err := js.DeleteStream(t.Context(), f.Client.Namespace().Stream("TASKS")); err != nil {
-			t.Error(err)
-		}
-	}}
-	var out, words clitest.Buffer
-	std := clitest.Std(clitest.Input{Args: []string{"--jsonl", "-", "--nats-url", f.URL(), "--patience", "300ms"}}, &out, &words)
-	std.In = in
-	code := publisher.Run(t.Context(), std)
-	if code != 1 {
-		t.Errorf("exit %d, want 1", code)
-	}
-	clitest.Contains(t, words.String(), "no answer from NATS; it may have been stored", ": not tried", "lines after ", "publisher: stopped after ", "hint: publish the lines named above")
-	clitest.Contains(t, out.String(), "published", "failed", "skipped")
 }
 
-// An interrupted is an endless file that does something at one of its lines.
+// Without removes a stream.
+func (f fleet) without(t *testing.T, kind string) error {
+	t.Helper()
+	js, err := jetstream.New(f.Conn)
+	if err != nil {
+		return err
+	}
+	return js.DeleteStream(t.Context(), f.Client.Namespace().Stream(kind))
+}
+
+// An interrupted is a file, by default an endless one, that does something at one
+// of its reads.
 type interrupted struct {
-	line, at int
+	in       io.Reader
+	read, at int
 	do       func()
 }
 
 func (r *interrupted) Read(into []byte) (int, error) {
-	if r.line++; r.line == r.at {
+	if r.read++; r.read == r.at {
 		r.do()
+	}
+	if r.in != nil {
+		return r.in.Read(into[:min(len(into), 100<<10)])
 	}
 	return copy(into, good+"}\n"), nil
 }

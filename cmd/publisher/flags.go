@@ -30,7 +30,8 @@ type flags struct {
 	Wait     bool           `help:"Wait for the end of the task and print its result."`
 	Timeout  time.Duration  `default:"30s" placeholder:"DURATION" help:"How long --wait waits."`
 	Patience time.Duration  `default:"10s" placeholder:"DURATION" help:"How long to try to publish a task while the server does not answer."`
-	JSONL    string         `name:"jsonl" placeholder:"FILE|-" help:"Publish a file, or standard input with -, with a task per line: {\"type\":…,\"payload\":…,\"priority\":…,\"pool\":…,\"id\":…,\"user\":…}. TYPE and flags give what a line leaves out."`
+	JSONL    string         `name:"jsonl" placeholder:"FILE|-" help:"Publish a file, or standard input with -, with a task per line: {\"type\":…,\"payload\":…,\"priority\":…,\"pool\":…,\"id\":…,\"user\":…,\"headers\":{…},\"at\":…,\"expires\":…,\"timeout\":…,\"max_attempts\":…}. TYPE and flags give what a line leaves out."`
+	Atomic   bool           `help:"Publish the lines of --jsonl, at most 1000, together: all of them or none."`
 
 	cli.Output
 	cli.Shared
@@ -47,6 +48,9 @@ func (f *flags) Run(ctx context.Context, std cli.Std) error {
 	}
 	if f.JSONL != "" {
 		return f.runFile(ctx, std, task)
+	}
+	if f.Atomic {
+		return cli.Misuse("--atomic: it is for the lines of --jsonl")
 	}
 	if f.Type == "" {
 		return cli.Misuse("want a TYPE, or --jsonl FILE; the types known here: %s", f.knownTypes())

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"time"
 
 	"sparkle/tasks"
 )
@@ -19,6 +20,7 @@ type lineReader struct {
 	long   []byte // a line beyond the buffer of in
 	number int
 	base   tasks.Task // gives what a line leaves out
+	now    time.Time  // from which durations count
 }
 
 // A line is one of the file's.
@@ -30,7 +32,7 @@ type line struct {
 }
 
 func newLineReader(in io.Reader, base tasks.Task) *lineReader {
-	return &lineReader{in: bufio.NewReaderSize(in, 256<<10), base: base}
+	return &lineReader{in: bufio.NewReaderSize(in, 256<<10), base: base, now: time.Now()}
 }
 
 // Next returns the next line that is not blank, or io.EOF, or why the file
@@ -47,7 +49,7 @@ func (r *lineReader) next() (line, error) {
 			return l, nil
 		}
 		if text = bytes.TrimSpace(text); len(text) > 0 {
-			l.task, l.err = parseLine(text, r.base)
+			l.task, l.err = parseLine(text, r.base, r.now)
 			return l, nil
 		}
 		if err != nil {

@@ -26,8 +26,10 @@ type report struct {
 	printer cli.Printer
 	started time.Time
 
+	bar    *progressbar.ProgressBar // nil without a terminal
+	atomic bool                     // all lines or none
+
 	mu       sync.Mutex
-	bar      *progressbar.ProgressBar // nil without a terminal
 	counts   counts
 	problems []problem
 	broken   error // of writing the output
@@ -41,6 +43,7 @@ type counts struct {
 	Failed    int       `json:"failed"`  // not confirmed by the server
 	Skipped   int       `json:"skipped"` // read, and not tried after a failure
 	TookMS    int64     `json:"took_ms"`
+	PerSecond int64     `json:"per_second"` // published
 	Problems  []problem `json:"problems"`
 }
 
@@ -52,9 +55,9 @@ type problem struct {
 	Error string `json:"error"`
 }
 
-func newReport(std cli.Std, printer cli.Printer, size int64) *report {
-	r := &report{std: std, printer: printer, started: time.Now()}
-	if cli.Terminal(std.Err) {
+func newReport(std cli.Std, printer cli.Printer, size int64, atomic bool) *report {
+	r := &report{std: std, printer: printer, started: time.Now(), atomic: atomic}
+	if !atomic && cli.Terminal(std.Err) {
 		r.bar = progressbar.NewOptions64(size, progressbar.OptionSetWriter(std.Err),
 			progressbar.OptionSetDescription("publishing"), progressbar.OptionShowBytes(true),
 			progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish())
@@ -62,66 +65,70 @@ func newReport(std cli.Std, printer cli.Printer, size int64) *report {
 	return r
 }
 
-func (r *report) published(l line, receipt streams.Receipt) {
+// Read moves the progress bar.
+func (r *report) read(bytes int) {
+	if r.bar != nil {
+		_ = r.bar.Add64(int64(bytes)) // only for the eye
+	}
+}
+
+// Outcome takes in what became of a line.
+func (r *report) outcome(o streams.BulkOutcome) {
+	if o.Err != nil {
+		r.refused(o.Tag, o.Receipt.ID, o.Err)
+		return
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.counts.Published++
-	r.advance(l)
 	var err error
 	switch r.printer.Format {
 	case cli.Names:
-		err = r.printer.Line(receipt.ID)
+		err = r.printer.Line(o.Receipt.ID)
 	case cli.JSONL:
 		err = r.printer.Value(struct {
 			Line int `json:"line"`
 			streams.Receipt
-		}{l.number, receipt})
+		}{o.Tag, o.Receipt})
 	case cli.Table, cli.JSON:
 	}
-	r.broken = errors.Join(r.broken, err)
+	if err != nil && r.broken == nil {
+		r.broken = err
+	}
 }
 
-func (r *report) bad(l line) {
-	p := problem{Line: l.number, ID: l.task.ID, Error: l.err.Error()}
+// Refused takes in a line that was not published, and why.
+func (r *report) refused(line int, id string, err error) {
+	p := problem{Line: line, ID: id, Error: err.Error()}
 	var invalid *tasks.InvalidError
-	if errors.As(l.err, &invalid) {
+	switch {
+	case errors.As(err, &invalid):
 		p.Field = invalid.Field
-	}
-	r.problem(l, p, func(c *counts) { c.Bad++ })
-}
-
-func (r *report) waiting(l line, err error) {
-	r.problem(l, problem{Line: l.number, ID: l.task.ID, Field: "id", Error: "id: " + cli.Explain(err).Text}, func(c *counts) { c.Waiting++ })
-}
-
-func (r *report) failed(l line, err error) {
-	p := problem{Line: l.number, ID: l.task.ID, Error: err.Error()}
-	if errors.Is(err, streams.ErrUnreachable) { // all lines on their way meet it, so in short
+		r.problem(p, func(c *counts) { c.Bad++ })
+	case errors.Is(err, streams.ErrWaiting):
+		p.Field, p.Error = "id", "id: "+cli.Explain(err).Text
+		r.problem(p, func(c *counts) { c.Waiting++ })
+	case errors.Is(err, streams.ErrNotTried):
+		r.problem(p, func(c *counts) { c.Skipped++ })
+	case errors.Is(err, streams.ErrUnreachable): // all lines on their way meet it, so in short
 		p.Error = streams.ErrUnreachable.Error() + "; it may have been stored"
+		fallthrough
+	default:
+		r.problem(p, func(c *counts) { c.Failed++ })
 	}
-	r.problem(l, p, func(c *counts) { c.Failed++ })
 }
 
-func (r *report) skipped(l line) {
-	r.problem(l, problem{Line: l.number, ID: l.task.ID, Error: "not tried"}, func(c *counts) { c.Skipped++ })
-}
-
-func (r *report) problem(l line, p problem, count func(*counts)) {
+func (r *report) problem(p problem, count func(*counts)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	count(&r.counts)
-	r.advance(l)
 	if len(r.problems) < maxProblems {
 		r.problems = append(r.problems, p)
 	}
 	if r.printer.Format == cli.JSONL {
-		r.broken = errors.Join(r.broken, r.printer.Value(p))
-	}
-}
-
-func (r *report) advance(l line) {
-	if r.bar != nil {
-		_ = r.bar.Add64(int64(l.bytes)) // only for the eye
+		if err := r.printer.Value(p); err != nil && r.broken == nil {
+			r.broken = err
+		}
 	}
 }
 
@@ -135,12 +142,11 @@ func (r *report) finish(ended error, last int) error {
 		_ = r.bar.Finish() // only for the eye
 	}
 	c := &r.counts
-	c.TookMS = time.Since(r.started).Milliseconds()
+	took := time.Since(r.started)
+	c.TookMS, c.PerSecond = took.Milliseconds(), int64(float64(c.Published)/took.Seconds())
 	slices.SortFunc(r.problems, func(a, b problem) int { return a.Line - b.Line })
 	c.Problems = append([]problem{}, r.problems...)
-	for _, p := range r.problems {
-		words(r.std, "line %d: %s", p.Line, p.Error)
-	}
+	r.tell()
 	if more := c.Bad + c.Waiting + c.Failed + c.Skipped - len(r.problems); more > 0 {
 		words(r.std, "and %d more lines", more)
 	}
@@ -151,6 +157,22 @@ func (r *report) finish(ended error, last int) error {
 		return err
 	}
 	return r.verdict(ended)
+}
+
+// Tell names the problems by their lines, and those of one kind that follow each
+// other together.
+func (r *report) tell() {
+	for i := 0; i < len(r.problems); {
+		first, last := r.problems[i], r.problems[i]
+		for i++; i < len(r.problems) && r.problems[i].Error == first.Error && r.problems[i].Line == last.Line+1; i++ {
+			last = r.problems[i]
+		}
+		if first.Line == last.Line {
+			words(r.std, "line %d: %s", first.Line, first.Error)
+		} else {
+			words(r.std, "lines %d to %d: %s", first.Line, last.Line, first.Error)
+		}
+	}
 }
 
 func (r *report) summary() error {
@@ -167,6 +189,7 @@ func (r *report) summary() error {
 			p.Field("skipped", fmt.Sprint(c.Skipped))
 		}
 		p.Field("took", cli.Took(time.Duration(c.TookMS)*time.Millisecond))
+		p.Field("rate", fmt.Sprintf("%d tasks/s", c.PerSecond))
 	}}.Print(r.printer)
 }
 
@@ -182,6 +205,16 @@ func (r *report) verdict(ended error) error {
 		return fmt.Errorf("interrupted after %d tasks", c.Published)
 	case ended != nil:
 		return cli.Advise(fmt.Errorf("stopped after %d tasks: %w", c.Published, ended), "publish the lines named above and those after them again")
+	case r.atomic && c.Bad > 0:
+		return &cli.Fault{
+			Code: cli.Usage, Err: fmt.Errorf("nothing was published, for lines are bad: %d", c.Bad),
+			Hint: "mend those lines; without --atomic they are left out; --force passes unknown types and payloads that do not fit",
+		}
+	case r.atomic && c.Waiting > 0:
+		return &cli.Fault{
+			Code: cli.Waiting, Err: errors.New("nothing was published, for a line has the id of a task that has not ended"),
+			Hint: "without --atomic that line alone is left out",
+		}
 	case c.Bad > 0:
 		return &cli.Fault{
 			Code: cli.Usage, Err: fmt.Errorf("%d bad lines were left out, %d tasks were published", c.Bad, c.Published),

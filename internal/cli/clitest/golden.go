@@ -47,7 +47,8 @@ func Stable(text string) string {
 		{`\b\d\d:\d\d:\d\d(\.\d{3})?\b`, "CLOCK"},
 		{`\b\d{1,3}(\.\d+)?m?s\b`, "0s"},
 		{`127\.0\.0\.1:\d+`, "127.0.0.1:PORT"},
-		{`("(?:sequence|took_ms|oldest_seconds)": ?)[\d.]+`, "${1}0"},
+		{`("(?:sequence|took_ms|per_second|oldest_seconds)": ?)[\d.]+`, "${1}0"},
+		{`\b\d+ tasks/s`, "0 tasks/s"},
 		{`(\S) {2,}`, "$1  "},
 	} {
 		text = regexp.MustCompile(r.pattern).ReplaceAllString(text, r.with)

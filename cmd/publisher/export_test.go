@@ -1,0 +1,4 @@
+package main
+
+// ParseLine reads a line.
+var ParseLine = parseLine
