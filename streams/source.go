@@ -35,7 +35,7 @@ func NewSource(c *Client, o SourceOptions) *Source { return &Source{Client: c, o
 
 // Open implements [tasks.Source].
 func (s *Source) Open(ctx context.Context, q tasks.Queue, deliver func(*tasks.Delivery)) (tasks.Tap, error) {
-	if _, err := s.ensureConsumer(ctx, "TASKS", s.options.Topology.consumer(s.ns, q)); err != nil {
+	if err := s.ensureConsumer(ctx, "TASKS", s.options.Topology.consumer(s.ns, q)); err != nil {
 		return nil, err
 	}
 	return s.tap(ctx, q, deliver)

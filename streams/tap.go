@@ -164,7 +164,7 @@ func (t *tap) bind(ctx context.Context) {
 	if !gone {
 		return
 	}
-	_, err := t.source.ensureConsumer(ctx, "TASKS", t.source.options.Topology.consumer(t.source.ns, t.queue))
+	err := t.source.ensureConsumer(ctx, "TASKS", t.source.options.Topology.consumer(t.source.ns, t.queue))
 	if err != nil {
 		t.source.options.Log.Warn().Stringer("queue", t.queue).Err(err).Msg("no consumer to pull from")
 		return
