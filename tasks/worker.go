@@ -97,7 +97,7 @@ func NewWorker(o WorkerOptions) (*Worker, error) {
 	}
 	w := &Worker{
 		options: o, slots: o.Concurrency, wheel: newWheel(o.Weights),
-		types: map[string]runnable{},
+		types: map[string]runnable{ProbeType: probe(o.Name)},
 		held:  map[*attempt]struct{}{}, running: map[*attempt]struct{}{},
 		changed: make(chan struct{}, 1),
 	}
