@@ -174,7 +174,7 @@ func (p *Publisher) store(ctx context.Context, e envelope, m *nats.Msg) (uint64,
 		backoff.WithInitialInterval(20*time.Millisecond), backoff.WithMaxInterval(time.Second), backoff.WithMaxElapsedTime(0))
 	err := backoff.Retry(attempt, backoff.WithContext(pause, ctx))
 	if answer != nil && err != nil && ctx.Err() != nil {
-		return 0, fmt.Errorf("the server did not store it within %v: %w", p.options.Patience, answer)
+		return 0, fmt.Errorf("the server did not store it within %v: %w", p.options.Patience, p.explain(ctx, answer, m.Subject))
 	}
 	if ctx.Err() != nil && err != nil && !errors.Is(err, ErrWaiting) {
 		return 0, fmt.Errorf("%w within %v; it may have been stored: publish it again with id %s to find out (%w)",
@@ -194,7 +194,7 @@ func (p *Publisher) send(ctx context.Context, m *nats.Msg) (uint64, error) {
 	ack, err := p.js.PublishMsg(ctx, m, jetstream.WithRetryAttempts(0))
 	if err != nil {
 		if permanent(err) {
-			return 0, backoff.Permanent(p.explain(err, m.Subject))
+			return 0, backoff.Permanent(p.explain(ctx, err, m.Subject))
 		}
 		return 0, err
 	}
@@ -233,12 +233,4 @@ func permanent(err error) bool {
 		return errors.Is(err, nats.ErrMaxPayload) || errors.Is(err, nats.ErrConnectionClosed) || errors.Is(err, nats.ErrBadSubject)
 	}
 	return !refused(err) && api.Code < 500
-}
-
-// Explain adds what to do to errors of the server that newcomers meet.
-func (c *Client) explain(err error, subject string) error {
-	if errors.Is(err, nats.ErrMaxPayload) {
-		return fmt.Errorf("%w: headers and payload of %s exceed what the server accepts", err, subject)
-	}
-	return err
 }

@@ -69,13 +69,18 @@ func (m *Mover) Sweep(ctx context.Context) error {
 	return nil
 }
 
-// SweepQueue looks below the ack floor, and below the last delivery where
-// nothing is pending: with only dead messages the floor stays at 0.
-func (m *Mover) sweepQueue(ctx context.Context, info *jetstream.ConsumerInfo) error {
-	bound := info.AckFloor.Stream
+// Sweepable is the sequence up to which nobody can hold what is stored: the ack
+// floor, or the last delivery where nothing is pending, for with only dead
+// messages the floor stays at 0.
+func sweepable(info *jetstream.ConsumerInfo) uint64 {
 	if info.NumAckPending == 0 {
-		bound = info.Delivered.Stream
+		return info.Delivered.Stream
 	}
+	return info.AckFloor.Stream
+}
+
+func (m *Mover) sweepQueue(ctx context.Context, info *jetstream.ConsumerInfo) error {
+	bound := sweepable(info)
 	var orphans []uint64
 	if bound == 0 {
 		return nil
