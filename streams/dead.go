@@ -25,6 +25,9 @@ func (c *Client) bury(ctx context.Context, l claim, o tasks.Outcome) error {
 	m.Subject = c.ns.Dead(l.Task)
 	m.Header.Set(HeaderAttempt, strconv.Itoa(l.attempt))
 	m.Header.Set(HeaderRun, l.run)
+	if lost := l.lost(); lost > 0 {
+		m.Header.Set(HeaderLost, strconv.Itoa(lost))
+	}
 	m.Header.Set(HeaderReason, string(o.Reason))
 	m.Header.Set(HeaderError, oneLine(o.Error))
 	m.Header.Set(HeaderSequence, strconv.FormatUint(l.sequence, 10))
@@ -73,6 +76,7 @@ type DeadLetter struct {
 	Reason   tasks.Reason    `json:"reason"`
 	Error    string          `json:"error"`
 	Attempt  int             `json:"attempt"`
+	Lost     int             `json:"lost,omitempty"` // leases of that attempt that were neither settled nor handed back
 	Died     time.Time       `json:"died"`
 	Payload  json.RawMessage `json:"payload,omitempty"`
 	Attempts []Attempt       `json:"attempts"`
@@ -83,7 +87,7 @@ func (c *Client) parseDead(s stored) DeadLetter {
 	d := DeadLetter{
 		Sequence: s.sequence, ID: e.ID, Run: e.run, Type: e.Type, Priority: e.Priority, Pool: e.Pool, User: e.User,
 		Reason: tasks.Reason(header(s.header, HeaderReason)), Error: header(s.header, HeaderError),
-		Attempt: e.attempt, Died: s.time, Attempts: []Attempt{},
+		Attempt: e.attempt, Lost: number(s.header, HeaderLost), Died: s.time, Attempts: []Attempt{},
 	}
 	if json.Valid(s.data) {
 		d.Payload = s.data

@@ -36,6 +36,10 @@ func child(role, where string) {
 	must(err)
 	_, err = client.Ensure(ctx, shortLease)
 	must(err)
+	if role == "poisoned" {
+		poisonedChild(client)
+		return
+	}
 	registry := killable(client, func() {
 		fmt.Println("started")
 		select {}
@@ -87,12 +91,17 @@ func killable(client *streams.Client, hang func()) *tasks.Registry {
 	return &r
 }
 
+func childCommand(role, where string) *exec.Cmd {
+	cmd := exec.Command(os.Args[0], "-test.run=^$")
+	cmd.Env = append(os.Environ(), childRole+"="+role+" "+where)
+	return cmd
+}
+
 // Spawn starts a child and passes on its lines; the test kills it at the latest
 // when it ends.
 func spawn(t *testing.T, role, where string) (*exec.Cmd, <-chan string) {
 	t.Helper()
-	cmd := exec.Command(os.Args[0], "-test.run=^$")
-	cmd.Env = append(os.Environ(), childRole+"="+role+" "+where)
+	cmd := childCommand(role, where)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

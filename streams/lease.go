@@ -22,7 +22,7 @@ type lease struct {
 
 func (l *lease) delivery() *tasks.Delivery {
 	return &tasks.Delivery{
-		Task: l.Task, Run: l.run, Attempt: l.attempt, Lost: l.lost(), Ready: l.ready, Lease: l,
+		Task: l.Task, Run: l.run, Attempt: l.attempt, Lost: l.lost(), Alone: l.alone, Ready: l.ready, Lease: l,
 	}
 }
 

@@ -98,6 +98,9 @@ func (s *Source) look(ctx context.Context, l *lease) *tasks.Delivery {
 	var event Event
 	err := s.retry(ctx, func() (err error) {
 		course, event, err = s.judge(ctx, l.claim)
+		if err == nil && course == runIt && l.number > tasks.SuspectAfter {
+			l.alone, err = s.lostAlone(ctx, l.claim)
+		}
 		return err
 	})
 	switch {
@@ -118,6 +121,28 @@ func (s *Source) look(ctx context.Context, l *lease) *tasks.Delivery {
 		s.options.Log.Warn().Str("task", l.ID).Str("type", l.Type).Err(err).Msg("delivery not looked into")
 	}
 	return nil
+}
+
+// LostAlone counts the deliveries of a message that were told to run as a suspect
+// does, and that ended without a word.
+func (s *Source) lostAlone(ctx context.Context, l claim) (int, error) {
+	events, err := s.events(ctx, s.ns.Event(l.Type, l.ID))
+	if err != nil {
+		return 0, err
+	}
+	alone := map[int]bool{}
+	for _, e := range events {
+		if e.Run == l.run && e.Sequence == l.sequence && e.Delivery < l.number && e.Lost >= tasks.SuspectAfter {
+			alone[e.Delivery] = e.State == tasks.Running
+		}
+	}
+	n := 0
+	for _, lost := range alone {
+		if lost {
+			n++
+		}
+	}
+	return n, nil
 }
 
 // BuryMalformed keeps what was published on a subject that names no task, where

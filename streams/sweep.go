@@ -96,7 +96,7 @@ func (m *Mover) sweepQueue(ctx context.Context, info *jetstream.ConsumerInfo) er
 		return err
 	}
 	for _, sequence := range orphans {
-		if err := m.moveOrphan(ctx, sequence); err != nil {
+		if err := m.moveOrphan(ctx, sequence, info.Config.MaxDeliver); err != nil {
 			return err
 		}
 	}
@@ -104,8 +104,8 @@ func (m *Mover) sweepQueue(ctx context.Context, info *jetstream.ConsumerInfo) er
 }
 
 // MoveOrphan spares what is about to be delivered anew: a message handed back.
-func (m *Mover) moveOrphan(ctx context.Context, sequence uint64) error {
-	l, found, err := m.find(ctx, sequence)
+func (m *Mover) moveOrphan(ctx context.Context, sequence uint64, deliveries int) error {
+	l, found, err := m.find(ctx, sequence, deliveries)
 	if err != nil || !found {
 		return err
 	}

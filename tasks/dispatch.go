@@ -53,7 +53,7 @@ func (w *Worker) next() *attempt {
 		return nil
 	}
 	a := w.pick()
-	if a == nil || a.Lost < suspectAfter || a.Lost >= w.options.MaxLost {
+	if a == nil || !a.suspect() {
 		return a
 	}
 	if w.alone = a; len(w.running) > 0 {
@@ -120,6 +120,9 @@ func (w *Worker) run(a *attempt) {
 		}
 		w.conclude(a, o, settle)
 	}()
+	if a.suspect() {
+		a.testify()
+	}
 	o, settle = a.execute(a.ctx)
 	returned = true
 }

@@ -48,7 +48,8 @@ type WorkerOptions struct {
 	// 10 s.
 	Stuck time.Duration
 	// MaxLost is how many lost leases make a task a dead letter without another
-	// run. Default 5.
+	// run; all but the first [SuspectAfter] must have been lost while it ran
+	// alone, so that no task is buried for what another did. Default 5.
 	MaxLost int
 	// Log gets one line per settled attempt. The zero logger is silent.
 	Log zerolog.Logger
@@ -81,10 +82,10 @@ type runnable struct {
 	handler Handler
 }
 
-const (
-	maxSettling  = 1024 // attempts whose outcome is on its way to the store
-	suspectAfter = 2    // lost leases after which a task runs alone
-)
+// SuspectAfter is how many lost leases make a task a suspect, which runs alone.
+const SuspectAfter = 2
+
+const maxSettling = 1024 // attempts whose outcome is on its way to the store
 
 // NewWorker checks the options and returns a worker that is ready to Run once.
 func NewWorker(o WorkerOptions) (*Worker, error) {

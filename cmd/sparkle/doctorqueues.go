@@ -257,4 +257,3 @@ func ids(found []streams.Found) string {
 	}
 	return brief(parts)
 }
-

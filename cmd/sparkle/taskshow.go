@@ -72,13 +72,19 @@ func describe(page *cli.Page, p cli.Printer, t streams.TaskInfo) {
 	if t.Progress != nil {
 		page.Field("progress", progress(t.Progress.Fraction, t.Progress.Note))
 	}
-	if t.Lost > 0 {
-		page.Field("lost", fmt.Sprintf("%d leases", t.Lost))
-	}
+	page.Field("lost", leases(t.Lost))
 	cli.AddList(page, attemptList(p, t.Attempts))
 	addStack(page, t.Attempts)
 	page.JSON("PAYLOAD", t.Payload)
 	page.JSON("RESULT", t.Result)
+}
+
+// Leases is how many were lost; "" for none.
+func leases(lost int) string {
+	if lost == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d %s", lost, plural(lost, "lease"))
 }
 
 func stateSince(p cli.Printer, t streams.TaskInfo) string {
