@@ -85,13 +85,17 @@ func TestProbeTellsWhichStepIsMissing(t *testing.T) {
 			})
 			h.work(&r, h.source())
 		}, streams.ProbeFailed},
+		"no room for the outcome": {func(h *harness) {
+			fill(h, "SPARKLE_EVENTS")
+			h.work(new(tasks.Registry), h.source())
+		}, streams.ProbeNoOutcome},
 		"no room": {func(h *harness) {
 			editStream(h.t, h.Client, "SPARKLE_TASKS", func(c *jetstream.StreamConfig) { c.MaxMsgSize = 10 })
 		}, streams.ProbeRefused},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			h := newHarness(t, streams.Topology{})
+			h := newHarness(t, shortLease)
 			row.fault(h)
 			f := h.checkup(streams.CheckupOptions{Wait: 500 * time.Millisecond}).Probe(h.ctx, highMain)
 			if f.End != row.want {

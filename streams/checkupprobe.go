@@ -64,6 +64,9 @@ func (k *Checkup) Probe(ctx context.Context, q tasks.Queue) ProbeFacts {
 	defer cancel()
 	k.hear(ctx, &f, heard)
 	f.Took = time.Since(begun)
+	if f.End == ProbeRan && !k.outcomeStored(ctx, id) {
+		f.End = ProbeNoOutcome
+	}
 	if f.End == "" {
 		f.End = k.missed(context.WithoutCancel(ctx), q, sequence)
 	}
@@ -114,6 +117,23 @@ func (k *Checkup) hear(ctx context.Context, f *ProbeFacts, heard <-chan *nats.Ms
 	}
 }
 
+// OutcomeStored waits until the event that was heard is stored as well: it is heard
+// even where the stream refuses it.
+func (k *Checkup) outcomeStored(ctx context.Context, id string) bool {
+	poll := time.NewTicker(pollEvery)
+	defer poll.Stop()
+	for {
+		if e, err := k.lastEvent(ctx, k.ns.Event(tasks.ProbeType, id), id); err == nil && e.State.Terminal() {
+			return true
+		}
+		select {
+		case <-ctx.Done():
+			return false
+		case <-poll.C:
+		}
+	}
+}
+
 // Missed tells where a probe stands that nothing was heard of.
 func (k *Checkup) missed(ctx context.Context, q tasks.Queue, sequence uint64) ProbeEnd {
 	ctx, cancel := context.WithTimeout(ctx, pubAckWait)
@@ -130,7 +150,7 @@ const schedulePool = tasks.ProbeType
 
 const (
 	scheduleAhead = 500 * time.Millisecond
-	schedulePoll  = 50 * time.Millisecond
+	pollEvery     = 50 * time.Millisecond
 )
 
 // ProbeSchedule stores a schedule that is due in half a second and returns how
@@ -149,7 +169,7 @@ func (k *Checkup) ProbeSchedule(ctx context.Context) (time.Duration, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, scheduleAhead+k.options.Wait)
 	defer cancel()
-	poll := time.NewTicker(schedulePoll)
+	poll := time.NewTicker(pollEvery)
 	defer poll.Stop()
 	for {
 		select {

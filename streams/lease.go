@@ -58,7 +58,12 @@ func (l *lease) Settle(ctx context.Context, o tasks.Outcome) error {
 	if err := l.source.step("event"); err != nil {
 		return err
 	}
-	if err := l.source.append(ctx, l.event(o)); err != nil {
+	err := l.source.append(ctx, l.event(o))
+	if o.State == tasks.Succeeded && tooLarge(err) {
+		o = l.unstorable(ctx, o, err)
+		err = l.source.append(ctx, l.event(o))
+	}
+	if err != nil {
 		return fmt.Errorf("store outcome %s of %s: %w", o.State, l.ID, err)
 	}
 	if err := l.source.step("follow"); err != nil {
@@ -77,6 +82,15 @@ func (l *lease) Settle(ctx context.Context, o tasks.Outcome) error {
 		return l.answer("-NAK")
 	}
 	return l.ack()
+}
+
+// Unstorable is what becomes of a result that the stream of events does not take:
+// running the task again would bring no smaller one.
+func (l *lease) unstorable(ctx context.Context, o tasks.Outcome, err error) tasks.Outcome {
+	return tasks.Outcome{
+		State: tasks.Dead, Reason: tasks.ReasonPermanent, Worker: o.Worker, Started: o.Started, Ended: o.Ended,
+		Error: fmt.Sprintf("result: %d bytes do not fit: %v", len(o.Result), l.source.explain(ctx, err, l.source.ns.Event(l.Type, l.ID))),
+	}
 }
 
 // Worn reports that half of the deliveries that the server grants a message are

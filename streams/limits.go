@@ -38,6 +38,20 @@ func (c *Client) explain(ctx context.Context, err error, subject string) error {
 	return err
 }
 
+// RefusedBy adds to the server's refusal which stream it is of.
+func (c *Client) refusedBy(err error, subject string) error {
+	if api := (*jetstream.APIError)(nil); !errors.As(err, &api) {
+		return err
+	}
+	return fmt.Errorf("stream %s: %w", c.ns.Stream(c.kindOf(subject)), err)
+}
+
+// TooLarge reports an answer that only a smaller message can change.
+func tooLarge(err error) bool {
+	var api *jetstream.APIError
+	return errors.Is(err, nats.ErrMaxPayload) || errors.As(err, &api) && api.ErrorCode == codeTooLarge
+}
+
 // LimitOf names the stream that takes subject, with its limits.
 func (c *Client) limitOf(ctx context.Context, subject string) string {
 	kind := c.kindOf(subject)

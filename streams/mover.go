@@ -35,7 +35,7 @@ type Mover struct {
 // NewMover returns a mover over c.
 func NewMover(c *Client, o MoverOptions) *Mover {
 	o.SweepEvery = max(cmp.Or(o.SweepEvery, time.Minute), time.Second)
-	return &Mover{Client: c, options: o}
+	return &Mover{Client: c.telling(o.Log), options: o}
 }
 
 // Run moves and sweeps until ctx is done; then it returns nil.

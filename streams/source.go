@@ -31,7 +31,9 @@ type Source struct {
 }
 
 // NewSource returns a source over c.
-func NewSource(c *Client, o SourceOptions) *Source { return &Source{Client: c, options: o} }
+func NewSource(c *Client, o SourceOptions) *Source {
+	return &Source{Client: c.telling(o.Log), options: o}
+}
 
 // Open implements [tasks.Source].
 func (s *Source) Open(ctx context.Context, q tasks.Queue, deliver func(*tasks.Delivery)) (tasks.Tap, error) {

@@ -2,6 +2,7 @@ package streams
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -25,7 +26,7 @@ func (c *Client) append(ctx context.Context, e Event) error {
 		case <-future.Ok():
 			return nil
 		case err := <-future.Err():
-			return err
+			return c.refusedBy(err, m.Subject)
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
@@ -37,7 +38,7 @@ func (c *Client) publish(ctx context.Context, m *nats.Msg) error {
 	ctx, cancel := context.WithTimeout(ctx, pubAckWait)
 	defer cancel()
 	_, err := c.js.PublishMsg(ctx, m, jetstream.WithRetryAttempts(0))
-	return err
+	return c.refusedBy(err, m.Subject)
 }
 
 // Retry repeats what an absent or overloaded server did not do, until ctx is
@@ -55,6 +56,9 @@ func (c *Client) retry(ctx context.Context, do func() error) error {
 		err := do()
 		if err != nil && (permanent(err) || refused(err)) {
 			return backoff.Permanent(err)
+		}
+		if api := (*jetstream.APIError)(nil); c.refusal != nil && errors.As(err, &api) {
+			c.refusal(err)
 		}
 		return err
 	}, backoff.WithContext(pause, ctx))
