@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"sparkle/tasks"
 )
 
@@ -32,17 +34,19 @@ func (f QueueFacts) Stalled() bool {
 	return f.Waiting > 0 && f.Pulls > 0 && !f.Moved && f.Paused == 0 && !f.Full()
 }
 
-// Queues looks at each queue twice, with a pause of watch between, and returns
-// them by priority and pool.
+// Queues looks at each queue, and again after watch where something waits and is
+// pulled. It returns them by pool and priority.
 func (k *Checkup) Queues(ctx context.Context, workers []tasks.WorkerStats, watch time.Duration) ([]QueueFacts, error) {
 	before, err := k.consumers(ctx)
 	if err != nil {
 		return nil, err
 	}
-	pause(ctx, watch)
-	after, err := k.consumers(ctx)
-	if err != nil {
-		return nil, err
+	after := before
+	if moving(before) {
+		pause(ctx, watch)
+		if after, err = k.consumers(ctx); err != nil {
+			return nil, err
+		}
 	}
 	var list []QueueFacts
 	for q, now := range after {
@@ -63,6 +67,21 @@ func (k *Checkup) Queues(ctx context.Context, workers []tasks.WorkerStats, watch
 		}
 		list = append(list, f)
 	}
+	sortQueues(list)
+	return list, nil
+}
+
+// Moving reports that some queue has both tasks and pulls, so that it should move.
+func moving(consumers map[tasks.Queue]*jetstream.ConsumerInfo) bool {
+	for _, info := range consumers {
+		if info.NumPending > 0 && info.NumWaiting > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+func sortQueues(list []QueueFacts) {
 	order := tasks.Priorities()
 	slices.SortFunc(list, func(a, b QueueFacts) int {
 		if n := strings.Compare(a.Queue.Pool, b.Queue.Pool); n != 0 {
@@ -70,5 +89,4 @@ func (k *Checkup) Queues(ctx context.Context, workers []tasks.WorkerStats, watch
 		}
 		return slices.Index(order, a.Queue.Priority) - slices.Index(order, b.Queue.Priority)
 	})
-	return list, nil
 }

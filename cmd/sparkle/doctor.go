@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -71,7 +72,8 @@ func (x *examination) note(name string, status health, advice, format string, ar
 
 // Failed notes that a check could not be made.
 func (x *examination) failed(name string, err error) {
-	x.note(name, broken, cli.Explain(err).Hint, "%v", err)
+	advice := cmp.Or(cli.Explain(err).Hint, "see what the checks above say, then the server's log")
+	x.note(name, broken, advice, "%v", err)
 }
 
 // Run examines the system; kong calls it.
@@ -79,7 +81,7 @@ func (c *doctor) Run(ctx context.Context, s *session) error {
 	x := &examination{doctor: c}
 	client, err := s.bareClient(ctx)
 	if err != nil {
-		x.note("server", broken, cli.Explain(err).Hint, "%v", err)
+		x.note("server", broken, "start a server, or one with everything: consumer --dev; check --nats-url and --creds", "%v", err)
 		return x.conclude(s)
 	}
 	x.client, x.checkup = client, streams.NewCheckup(client, streams.CheckupOptions{Sample: c.Sample, Wait: c.Wait})
@@ -108,17 +110,17 @@ func (c *doctor) repair(ctx context.Context, s *session, client *streams.Client)
 	if err != nil {
 		return err
 	}
+	// First the sweep, which counts deliveries by the consumers as they were.
+	mover := streams.NewMover(client, streams.MoverOptions{Log: zerolog.New(&moves{say: s.say})})
+	if err := mover.Sweep(ctx); err != nil && !errors.Is(err, streams.ErrNoTopology) {
+		return fmt.Errorf("sweep: %w", err)
+	}
 	changes, err := client.Ensure(ctx, wanted)
 	for _, change := range changes {
 		s.say("fixed: %s", change)
 	}
 	if err != nil && !errors.Is(err, streams.ErrDestructive) {
 		return fmt.Errorf("put the topology in place: %w", err)
-	}
-	moved := &moves{say: s.say}
-	mover := streams.NewMover(client, streams.MoverOptions{Log: zerolog.New(moved)})
-	if err := mover.Sweep(ctx); err != nil {
-		return fmt.Errorf("sweep: %w", err)
 	}
 	return nil
 }

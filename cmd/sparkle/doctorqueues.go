@@ -103,6 +103,10 @@ func (x *examination) probe(name string, q streams.QueueFacts, f streams.ProbeFa
 	case streams.ProbeParked:
 		x.note(name, doubt, "deploy workers of this build", "worker %s does not know probes and parked it: it is of an older build", f.Worker)
 	case streams.ProbeNoOutcome:
+		if q.Free == 0 && len(q.Workers) > 0 { // taken ahead, to wait for a slot
+			x.notTaken(name, q)
+			return
+		}
 		x.note(name, broken, "look at the worker's log for: not stored yet, not settled, stuck; and at the streams above",
 			"a worker took the probe through %s, and stored no outcome within %v", q.Queue, x.doctor.Wait)
 	case streams.ProbeFailed:
