@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"syscall"
 	"testing"
@@ -43,9 +44,12 @@ func exhaustMemory() {
 	used.Cur = 1 << 20
 	must(syscall.Setrlimit(syscall.RLIMIT_DATA, &used))
 	debug.SetGCPercent(-1)
-	for hoard := [][]byte(nil); ; {
+	var hoard [][]byte
+	for range 1000 {
 		hoard = append(hoard, make([]byte, 64<<20))
+		runtime.KeepAlive(hoard)
 	}
+	os.Exit(2) // where the system has no such limit
 }
 
 // PoisonedChild is a worker whose process a supervisor starts again whenever it
