@@ -125,7 +125,7 @@ func (m *Mover) find(ctx context.Context, sequence uint64, deliveries int) (clai
 	if err != nil {
 		return claim{}, false, fmt.Errorf("move message %d: %w", sequence, err)
 	}
-	return claim{envelope: e, sequence: sequence, number: deliveries, gaveUp: true, ready: s.time}, true, nil
+	return claim{envelope: e, sequence: sequence, number: max(deliveries, 0), gaveUp: true, ready: s.time}, true, nil
 }
 
 func (m *Mover) resolve(ctx context.Context, l claim) error {

@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/rs/zerolog"
 
+	sparkle "sparkle/cmd/sparkle"
 	"sparkle/embedded"
 	"sparkle/internal/cli/clitest"
 	"sparkle/streams"
@@ -266,4 +267,14 @@ func TestDoctorBuriesOrphans(t *testing.T) {
 	}
 	f.settle(t, "gone", tasks.Dead)
 	clitest.Contains(t, f.run(t, "dead", "show", "gone").Out, "lease lost", "lost       1 lease")
+}
+
+func TestOldServersAreTold(t *testing.T) {
+	for version, want := range map[string]bool{
+		"2.14.0": true, "2.15.2": true, "3.0.0-beta.1": true, "v2.14.9": true, "2.13.9": false, "2.9.25": false, "1.4.1": false, "dev": true, "": true,
+	} {
+		if got := sparkle.Recent(version); got != want {
+			t.Errorf("Recent(%q) = %v, want %v", version, got, want)
+		}
+	}
 }

@@ -120,7 +120,7 @@ func (x *examination) probe(name string, q streams.QueueFacts, f streams.ProbeFa
 func (x *examination) notTaken(name string, q streams.QueueFacts) {
 	switch {
 	case len(q.Workers) > 0 && q.Free == 0:
-		x.note(name, doubt, "start more workers, or raise --concurrency", "no slot was free within %v: all of %s are busy", x.doctor.Wait, strings.Join(q.Workers, ", "))
+		x.note(name, doubt, "start more workers, or raise --concurrency", "no slot was free within %v: all of %s are busy", x.doctor.Wait, brief(q.Workers))
 	case q.Full():
 		x.note(name, broken, "see queue "+q.Queue.String(), "the probe was not delivered: as many tasks are leased as may be")
 	default:

@@ -20,13 +20,17 @@ func Confirm(std Std, what, word string) error {
 			Hint: "--force does it without asking",
 		}
 	}
+	return ask(std, what, word)
+}
+
+func ask(std Std, what, word string) error {
 	_, _ = fmt.Fprintf(std.Err, "%s. Type %s to go on: ", Clean(what), word)
 	answer, err := bufio.NewReader(io.LimitReader(std.In, 1<<10)).ReadString('\n')
 	if strings.TrimSpace(answer) == word {
 		return nil
 	}
 	if err != nil {
-		_, _ = fmt.Fprintln(std.Err)
+		_, _ = fmt.Fprintln(std.Err) // the line that the end of the input left open
 	}
 	return &Fault{Code: Failed, Err: fmt.Errorf("%s: not confirmed, so nothing was done", what)}
 }

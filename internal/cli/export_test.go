@@ -1,0 +1,4 @@
+package cli
+
+// Ask is Confirm where a person is there.
+var Ask = ask
