@@ -26,8 +26,8 @@ type Pulls struct {
 const pullsSilent = 15 * time.Second
 
 // Check reports that pulls have stopped while work waits that this worker could
-// start. A worker whose slots are all taken, or that holds tasks ahead, has no
-// reason to pull; a paused queue gives none.
+// start. A worker whose slots are all taken, that holds tasks ahead, or that was
+// drained, has no reason to pull; a paused queue gives none.
 func (p Pulls) Check(ctx context.Context) error {
 	last := p.Last()
 	if last.IsZero() {
@@ -35,7 +35,7 @@ func (p Pulls) Check(ctx context.Context) error {
 	}
 	silent := time.Since(last)
 	stats := p.Worker()
-	if silent <= pullsSilent || len(stats.Running) >= stats.Slots || stats.Leased > len(stats.Running) {
+	if stats.Draining || silent <= pullsSilent || len(stats.Running) >= stats.Slots || stats.Leased > len(stats.Running) {
 		return nil
 	}
 	queues, err := p.Queues(ctx)

@@ -16,7 +16,8 @@ func TestPullsThatStoppedWhileWorkWaitsAreTold(t *testing.T) {
 		return []streams.QueueInfo{{Priority: tasks.High, Pool: "main", Waiting: waiting, Paused: paused}}
 	}
 	idle := tasks.WorkerStats{Slots: 2, Queues: []string{"high-main"}}
-	busy, ahead, other := idle, idle, idle
+	busy, ahead, other, drained := idle, idle, idle, idle
+	drained.Draining = true
 	busy.Running, busy.Leased = make([]tasks.RunningTask, 2), 2
 	ahead.Running, ahead.Leased = make([]tasks.RunningTask, 1), 3
 	other.Queues = []string{"low-gpu"}
@@ -33,6 +34,7 @@ func TestPullsThatStoppedWhileWorkWaitsAreTold(t *testing.T) {
 		"silent on a paused queue":  {time.Minute, idle, queue(5, true), nil, ""},
 		"another worker's queue":    {time.Minute, other, queue(5, false), nil, ""},
 		"all slots are taken":       {time.Minute, busy, queue(5, false), nil, ""},
+		"it was drained":            {time.Minute, drained, queue(5, false), nil, ""},
 		"tasks are held ahead":      {time.Minute, ahead, queue(5, false), nil, ""},
 		"the queues cannot be read": {time.Minute, idle, nil, errors.New("away"), "no pull was answered for 1m0s, and the queues cannot be read: away"},
 		"nothing was ever pulled":   {-1, idle, nil, nil, "no pull was answered yet"},

@@ -100,7 +100,7 @@ func TestEnvelopeNamesEverySubject(t *testing.T) {
 	if err := list.Err(); err != nil {
 		t.Fatal(err)
 	}
-	want = append(want, "sparkle.workers.stats")
+	want = append(want, "sparkle.workers.cancel", "sparkle.workers.orders.*", "sparkle.workers.stats")
 	_, table, _ := strings.Cut(readPage(t, "docs/envelope.md").text, "## Subjects")
 	table, _, _ = strings.Cut(table, "\n## ")
 	var got []string

@@ -14,7 +14,7 @@ import (
 
 // ErrNotFound says that nothing is known of a task: it never was, or its events
 // are older than they are kept.
-var ErrNotFound = errors.New("task not found")
+var ErrNotFound = tasks.ErrNotFound
 
 // A Result is how a run ended.
 type Result struct {
@@ -26,6 +26,8 @@ type Result struct {
 	Result  json.RawMessage `json:"result,omitempty"`
 	Reason  tasks.Reason    `json:"reason,omitempty"`
 	Error   string          `json:"error,omitempty"`
+	By      string          `json:"by,omitempty"`   // who cancelled it
+	Note    string          `json:"note,omitempty"` // why it was cancelled
 	Took    time.Duration   `json:"took_ns"`
 }
 
@@ -37,18 +39,30 @@ func (e *FailedError) Error() string {
 	if e.Reason != "" {
 		text += " (" + string(e.Reason) + ")"
 	}
+	if e.By != "" {
+		text += " by " + e.By
+	}
+	if e.Note != "" {
+		text += ": " + e.Note
+	}
 	if e.Result.Error != "" {
 		text += ": " + e.Result.Error
 	}
 	return text
 }
 
-const awaitCheck = 5 * time.Second
+// An event passes listeners before it is stored: one that passed before we
+// listened may still be missing when it is read, so it is read again soon.
+const (
+	firstCheck = 2 * time.Millisecond
+	awaitCheck = 5 * time.Second
+)
 
 // Await waits until a task has ended and returns its result; a run that did not
 // succeed is a [*FailedError]. An empty run means the one that the id has now.
 // It does not poll: it listens to the task's events, and reads the last stored
-// one at the beginning, after a reconnect and each 5 s, in case one was missed.
+// one a few times at the beginning, after a reconnect, and each 5 s, in case one
+// was missed.
 // It answers [ErrNotFound] when nothing is known of the id.
 func (c *Client) Await(ctx context.Context, id, run string) (Result, error) {
 	if !tasks.ValidName(id) {
@@ -69,29 +83,28 @@ func (c *Client) Await(ctx context.Context, id, run string) (Result, error) {
 }
 
 func (c *Client) await(ctx context.Context, id, run string, heard <-chan *nats.Msg) (Result, error) {
-	check := time.NewTicker(awaitCheck)
-	defer check.Stop()
 	reconnected := c.nc.StatusChanged(nats.CONNECTED)
 	defer c.nc.RemoveStatusListener(reconnected)
-	for {
+	check := time.NewTimer(0)
+	defer check.Stop()
+	for wait := firstCheck; ; {
+		select {
+		case <-ctx.Done():
+			return Result{}, fmt.Errorf("await %s: %w", id, ctx.Err())
+		case m := <-heard:
+			e := parseEvent(stored{subject: m.Subject, header: m.Header, data: m.Data})
+			if e.Run == run && e.State.Terminal() {
+				return e.result()
+			}
+			continue
+		case <-check.C:
+		case <-reconnected:
+		}
 		if last, err := c.lastEvent(ctx, c.ns.Event("*", id), run); err == nil && last.State.Terminal() {
 			return last.result()
 		}
-		for again := false; !again; {
-			select {
-			case <-ctx.Done():
-				return Result{}, fmt.Errorf("await %s: %w", id, ctx.Err())
-			case <-check.C:
-				again = true
-			case <-reconnected:
-				again = true
-			case m := <-heard:
-				e := parseEvent(stored{subject: m.Subject, header: m.Header, data: m.Data})
-				if e.Run == run && e.State.Terminal() {
-					return e.result()
-				}
-			}
-		}
+		check.Reset(wait)
+		wait = min(4*wait, awaitCheck)
 	}
 }
 
@@ -115,7 +128,10 @@ func (c *Client) currentRun(ctx context.Context, id string) (string, error) {
 func (e Event) result() (Result, error) {
 	r := Result{
 		ID: e.ID, Run: e.Run, Type: e.Type, State: e.State, Attempt: e.Attempt,
-		Result: e.Result, Reason: e.Reason, Error: e.Detail.Error,
+		Result: e.Result, Reason: e.Reason, Error: e.Detail.Error, By: e.By,
+	}
+	if e.State == tasks.Cancelled {
+		r.Note = e.Detail.Note
 	}
 	if !e.Started.IsZero() && !e.Ended.IsZero() {
 		r.Took = e.Ended.Sub(e.Started)

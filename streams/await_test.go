@@ -140,3 +140,25 @@ func TestWorkAndAwaitGoOnAfterARestart(t *testing.T) {
 		t.Errorf("the next task ended %+v, want success", result)
 	}
 }
+
+// An event passes listeners before it is stored, so one that comes between the
+// two is neither heard nor read at first. Each wait would then last until the
+// next look, which is later than this test's end.
+func TestAwaitFindsTheEventThatItJustMissed(t *testing.T) {
+	t.Parallel()
+	h := connected(t, listening(t, t.TempDir(), "127.0.0.1:0").URL())
+	var runs atomic.Int64
+	h.work(counting(&runs), h.source())
+	p := h.publisher(streams.PublisherOptions{})
+	ctx, cancel := context.WithTimeout(h.ctx, 4*time.Second)
+	defer cancel()
+	for i := range 50 {
+		receipt, err := p.Publish(ctx, tasks.Task{Type: "count", Payload: []byte(`{"n":7}`)})
+		if err != nil {
+			t.Fatalf("Publish: %v", err)
+		}
+		if _, err := p.Await(ctx, receipt.ID, receipt.Run); err != nil {
+			t.Fatalf("Await of task %d = %v, want its result", i, err)
+		}
+	}
+}

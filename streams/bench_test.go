@@ -80,3 +80,21 @@ func BenchmarkDrain(b *testing.B) {
 		b.Error(err)
 	}
 }
+
+// Tasks that wait, cancelled by a filter: some hundred in each step.
+func BenchmarkCancelMatching(b *testing.B) {
+	s := streamstest.New(b, streamstest.Options{})
+	p := streams.NewPublisher(s.Client, streams.PublisherOptions{MaxDepth: -1})
+	task := noopTask(b)
+	for range b.N {
+		if _, err := p.Publish(context.Background(), task); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportAllocs()
+	b.ResetTimer()
+	n, err := s.Client.CancelMatching(context.Background(), streams.ListFilter{Type: "noop"}, streams.MatchingOptions{})
+	if n != b.N || err != nil {
+		b.Errorf("CancelMatching = %d, %v, want %d", n, err, b.N)
+	}
+}

@@ -52,7 +52,9 @@ func (k *Checkup) Probe(ctx context.Context, q tasks.Queue) ProbeFacts {
 		return f
 	}
 	defer func() { _ = sub.Unsubscribe() }() // fails only when the connection is gone
-	m := k.probe(id, q).message(k.ns)
+	e := k.probe(id, q)
+	m := e.message(k.ns)
+	withHeader(m)
 	m.Header.Set(jetstream.MsgTTLHeader, probeTTL)
 	begun := time.Now()
 	sequence, err := k.send(ctx, m)

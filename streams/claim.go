@@ -20,7 +20,7 @@ type claim struct {
 	ready    time.Time
 }
 
-func (l claim) lost() int {
+func (l *claim) lost() int {
 	lost := l.number - 1 - l.returned
 	if l.gaveUp {
 		lost++
@@ -28,13 +28,13 @@ func (l claim) lost() int {
 	return max(lost, 0)
 }
 
-func (l claim) event(o tasks.Outcome) Event {
-	e := Event{
+func (l *claim) event(o *tasks.Outcome) *Event {
+	e := &Event{
 		Type: l.Type, ID: l.ID, Run: l.run, State: o.State, Attempt: l.attempt,
 		Priority: l.Priority, Pool: l.Pool, User: l.User,
 		Sequence: l.sequence, Delivery: l.number, Returned: l.returned, Lost: l.lost(),
-		Worker: o.Worker, Ready: l.ready, Started: o.Started, Ended: o.Ended, At: o.At, Reason: o.Reason,
-		Detail: Detail{Error: o.Error, Stack: o.Stack}, Result: o.Result,
+		Worker: o.Worker, Ready: l.ready, Started: o.Started, Ended: o.Ended, At: o.At, Reason: o.Reason, By: o.By,
+		Detail: Detail{Error: o.Error, Stack: o.Stack, Note: o.Note}, Result: o.Result,
 	}
 	if o.State == tasks.Returned {
 		e.Returned++
@@ -139,8 +139,16 @@ func (c *Client) outrun(ctx context.Context, l claim, o tasks.Outcome) error {
 	if found, openErr := c.ns.open(last); openErr == nil && found.run == l.run {
 		return nil
 	}
+	// A run that was cancelled meanwhile does not die of it.
+	event, err := c.lastEvent(ctx, c.ns.Event(l.Type, l.ID), l.run)
+	if err == nil && event.State.Terminal() {
+		return nil
+	}
+	if err != nil && !errors.Is(err, errNoMessage) {
+		return err
+	}
 	o.State, o.Reason, o.At = tasks.Dead, tasks.ReasonSuperseded, time.Time{}
-	if err := c.append(ctx, l.event(o)); err != nil {
+	if err := c.append(ctx, l.event(&o)); err != nil {
 		return err
 	}
 	return c.bury(ctx, l, o)

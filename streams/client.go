@@ -25,8 +25,11 @@ type Client struct {
 	// listens.
 	refusal func(error)
 
+	journal *journal
 	mu      sync.Mutex
 	control jetstream.KeyValue // nil until it was looked up
+
+	fault func(step string) error // where tests let a process die; nil outside
 }
 
 // PubAckWait bounds the wait for one answer of the server. What was asked is
@@ -45,14 +48,14 @@ func NewClient(nc *nats.Conn, n Namespace) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("new client: %w", err)
 	}
-	return &Client{nc: nc, js: js, ns: n}, nil
+	return &Client{nc: nc, js: js, ns: n, journal: &journal{js: js}}, nil
 }
 
 // Telling returns the same client for one that tells log, at most once in a
 // while, what the server does not store and is asked again to.
 func (c *Client) telling(log zerolog.Logger) *Client {
 	var told atomic.Int64 // unix nanoseconds
-	return &Client{nc: c.nc, js: c.js, ns: c.ns, refusal: func(err error) {
+	return &Client{nc: c.nc, js: c.js, ns: c.ns, journal: c.journal, fault: c.fault, refusal: func(err error) {
 		last, now := told.Load(), time.Now().UnixNano()
 		if now-last >= int64(tellEvery) && told.CompareAndSwap(last, now) {
 			log.Warn().Err(err).Msg("not stored yet")

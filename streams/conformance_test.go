@@ -24,7 +24,11 @@ func TestSourceKeepsTheContract(t *testing.T) {
 				receipt, err := p.Publish(ctx, task)
 				return receipt.ID, receipt.Run, err
 			},
-			Events:      h.contractEvents,
+			Events: h.contractEvents,
+			Cancel: func(ctx context.Context, id string, o tasks.CancelOptions) error {
+				_, err := h.Client.Cancel(ctx, id, o)
+				return err
+			},
 			DeadLetters: h.contractLetters,
 		}
 	})
@@ -42,7 +46,10 @@ func (h *harness) contractEvents(ctx context.Context, id string) ([]tasks.Event,
 		} else {
 			event.Outcome = tasks.Outcome{
 				State: e.State, Result: e.Result, Reason: e.Reason, Error: e.Detail.Error, Stack: e.Detail.Stack,
-				At: e.At, Worker: e.Worker, Started: e.Started, Ended: e.Ended,
+				By: e.By, At: e.At, Worker: e.Worker, Started: e.Started, Ended: e.Ended,
+			}
+			if e.State == tasks.Cancelled {
+				event.Outcome.Note = e.Detail.Note
 			}
 		}
 		events = append(events, event)

@@ -22,6 +22,7 @@ func (c *Client) bury(ctx context.Context, l claim, o tasks.Outcome) error {
 		return err
 	}
 	m := l.message(c.ns)
+	withHeader(m)
 	m.Subject = c.ns.Dead(l.Task)
 	m.Header.Set(HeaderAttempt, strconv.Itoa(l.attempt))
 	m.Header.Set(HeaderRun, l.run)

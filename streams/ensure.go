@@ -79,9 +79,16 @@ func (c *Client) take(ctx context.Context, t Topology, s step) error {
 // EnsureConsumer puts one queue's consumer in place.
 func (c *Client) ensureConsumer(ctx context.Context, kind string, want jetstream.ConsumerConfig) error {
 	s, err := c.planConsumer(ctx, kind, want)
-	switch {
-	case err != nil || s.Action == "":
+	if err != nil {
 		return err
+	}
+	return c.takeConsumer(ctx, s)
+}
+
+func (c *Client) takeConsumer(ctx context.Context, s step) error {
+	switch {
+	case s.Action == "":
+		return nil
 	case s.do == nil:
 		return fmt.Errorf("%s: %s: %w", s.Object, s.Reason, ErrDestructive)
 	}

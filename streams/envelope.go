@@ -8,6 +8,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/oklog/ulid/v2"
 
 	"sparkle/tasks"
 )
@@ -22,10 +23,7 @@ type envelope struct {
 
 // Message builds the message of e on its ready subject.
 func (e envelope) message(n Namespace) *nats.Msg {
-	m := nats.NewMsg(n.Ready(e.Task))
-	m.Data = e.Payload
-	e.fill(m.Header)
-	return m
+	return &nats.Msg{Subject: n.Ready(e.Task), Header: e.header(), Data: e.Payload}
 }
 
 // Schedule builds the message schedule that puts e on its ready subject at a
@@ -33,6 +31,7 @@ func (e envelope) message(n Namespace) *nats.Msg {
 // the fraction of the second and so fires early.
 func (e envelope) schedule(n Namespace, at time.Time) *nats.Msg {
 	m := e.message(n)
+	withHeader(m)
 	m.Header.Set(jetstream.ScheduleHeader, "@at "+at.UTC().Format(time.RFC3339Nano))
 	m.Header.Set(jetstream.ScheduleTargetHeader, m.Subject)
 	m.Header.Set(HeaderAt, formatTime(at))
@@ -40,31 +39,42 @@ func (e envelope) schedule(n Namespace, at time.Time) *nats.Msg {
 	return m
 }
 
-func (e envelope) fill(h nats.Header) {
-	for name, value := range e.Headers {
-		h[name] = []string{value}
+func (e envelope) header() nats.Header {
+	var h headers
+	if e.run != e.ID || !ownRun(e.ID) {
+		h.set(HeaderRun, e.run)
 	}
-	set := func(name, value string) {
-		if value != "" {
-			h[name] = []string{value}
-		}
-	}
-	set(HeaderRun, e.run)
-	set(HeaderAttempt, positive(e.attempt, 2))
-	set(HeaderMaxAttempts, positive(e.MaxAttempts, 1))
-	set(HeaderUser, e.User)
-	set(HeaderParked, string(e.parked))
-	set(HeaderExpires, formatTime(e.Expires))
+	h.number(HeaderAttempt, uint64(e.attempt), 2)
+	h.number(HeaderMaxAttempts, uint64(e.MaxAttempts), 1)
+	h.set(HeaderUser, e.User)
+	h.set(HeaderParked, string(e.parked))
+	h.time(HeaderExpires, e.Expires)
 	if e.Timeout > 0 {
-		set(HeaderTimeout, e.Timeout.String())
+		h.set(HeaderTimeout, e.Timeout.String())
 	}
+	if h.count == 0 && len(e.Headers) == 0 {
+		return nil // a message without headers costs everybody less
+	}
+	built := h.build()
+	for name, value := range e.Headers {
+		built[name] = []string{value}
+	}
+	return built
 }
 
 // Guard makes the server refuse m unless the last message of the id, wherever it
 // stands, has that sequence; 0 means that there must be none.
 func guard(n Namespace, m *nats.Msg, id string, sequence uint64) {
+	withHeader(m)
 	m.Header.Set(jetstream.ExpectedLastSubjSeqHeader, strconv.FormatUint(sequence, 10))
 	m.Header.Set(jetstream.ExpectedLastSubjSeqSubjHeader, n.Anywhere(id))
+}
+
+// WithHeader lets headers be set on m.
+func withHeader(m *nats.Msg) {
+	if m.Header == nil {
+		m.Header = nats.Header{}
+	}
 }
 
 // Open reads a message of TASKS or DEAD. A header that makes no sense counts as
@@ -84,13 +94,26 @@ func (n Namespace) open(s stored) (envelope, error) {
 		attempt: max(number(s.header, HeaderAttempt), 1),
 		parked:  tasks.Reason(header(s.header, HeaderParked)),
 	}
-	if d, parseErr := time.ParseDuration(header(s.header, HeaderTimeout)); parseErr == nil && d > 0 {
-		e.Timeout = d
+	if text := header(s.header, HeaderTimeout); text != "" {
+		if d, parseErr := time.ParseDuration(text); parseErr == nil && d > 0 {
+			e.Timeout = d
+		}
 	}
-	if e.run == "" {
+	switch {
+	case e.run != "":
+	case ownRun(e.ID):
+		e.run = e.ID
+	default:
 		e.run = "s" + strconv.FormatUint(s.sequence, 10)
 	}
 	return e, err
+}
+
+// OwnRun reports whether an id lives once, and so is the run of a task that names
+// none: a ULID, as the publisher makes them.
+func ownRun(id string) bool {
+	_, err := ulid.ParseStrict(id)
+	return err == nil
 }
 
 // OwnHeaders are the caller's: those that neither the server nor we have made.
@@ -117,7 +140,11 @@ func header(h nats.Header, name string) string {
 }
 
 func number(h nats.Header, name string) int {
-	value, err := strconv.Atoi(header(h, name))
+	text := header(h, name)
+	if text == "" {
+		return 0
+	}
+	value, err := strconv.Atoi(text)
 	if err != nil || value < 0 {
 		return 0
 	}
@@ -125,7 +152,11 @@ func number(h nats.Header, name string) int {
 }
 
 func timestamp(h nats.Header, name string) time.Time {
-	at, err := time.Parse(time.RFC3339Nano, header(h, name))
+	text := header(h, name)
+	if text == "" {
+		return time.Time{}
+	}
+	at, err := time.Parse(time.RFC3339Nano, text)
 	if err != nil {
 		return time.Time{}
 	}
@@ -137,12 +168,4 @@ func formatTime(t time.Time) string {
 		return ""
 	}
 	return t.UTC().Format(time.RFC3339Nano)
-}
-
-// Positive prints n from a least value on, so that defaults cost no header.
-func positive(n, least int) string {
-	if n < least {
-		return ""
-	}
-	return strconv.Itoa(n)
 }

@@ -1,8 +1,8 @@
 package streams
 
 import (
+	"cmp"
 	"encoding/json"
-	"strconv"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -35,6 +35,7 @@ type Event struct {
 	Started, Ended time.Time
 	At             time.Time    // due again
 	Reason         tasks.Reason // of dead and parked
+	By             string       // who cancelled; Detail.Note says why
 	Detail         Detail
 	Result         json.RawMessage // of succeeded
 	Time           time.Time       // when the event was stored
@@ -48,29 +49,31 @@ type Detail struct {
 	Note     string  `json:"note,omitempty"`
 }
 
-func (e Event) message(n Namespace) (*nats.Msg, error) {
-	m := &nats.Msg{Subject: n.Event(e.Type, e.ID), Header: make(nats.Header, 16)}
-	set := func(name, value string) {
-		if value != "" {
-			m.Header[name] = []string{value}
-		}
+func (e *Event) message(n Namespace) (*nats.Msg, error) {
+	m := &nats.Msg{Subject: n.Event(e.Type, e.ID)}
+	var h headers
+	h.set(HeaderState, string(e.State))
+	h.set(HeaderRun, e.Run)
+	h.number(HeaderAttempt, uint64(e.Attempt), 2)
+	if e.Priority != tasks.Default {
+		h.set(HeaderPriority, string(e.Priority))
 	}
-	set(HeaderState, string(e.State))
-	set(HeaderRun, e.Run)
-	set(HeaderAttempt, strconv.Itoa(e.Attempt))
-	set(HeaderPriority, string(e.Priority))
-	set(HeaderPool, e.Pool)
-	set(HeaderUser, e.User)
-	set(HeaderSequence, strconv.FormatUint(e.Sequence, 10))
-	set(HeaderDelivery, positive(e.Delivery, 2))
-	set(HeaderReturned, positive(e.Returned, 1))
-	set(HeaderLost, positive(e.Lost, 1))
-	set(HeaderWorker, e.Worker)
-	set(HeaderReady, formatTime(e.Ready))
-	set(HeaderStarted, formatTime(e.Started))
-	set(HeaderEnded, formatTime(e.Ended))
-	set(HeaderAt, formatTime(e.At))
-	set(HeaderReason, string(e.Reason))
+	if e.Pool != tasks.MainPool {
+		h.set(HeaderPool, e.Pool)
+	}
+	h.set(HeaderUser, e.User)
+	h.number(HeaderSequence, e.Sequence, 0)
+	h.number(HeaderDelivery, uint64(e.Delivery), 2)
+	h.number(HeaderReturned, uint64(e.Returned), 1)
+	h.number(HeaderLost, uint64(e.Lost), 1)
+	h.set(HeaderWorker, e.Worker)
+	h.time(HeaderReady, e.Ready)
+	h.time(HeaderStarted, e.Started)
+	h.time(HeaderEnded, e.Ended)
+	h.time(HeaderAt, e.At)
+	h.set(HeaderReason, string(e.Reason))
+	h.set(HeaderBy, e.By)
+	m.Header = h.build()
 	if e.State == tasks.Succeeded {
 		m.Data = e.Result
 		return m, nil
@@ -85,12 +88,12 @@ func parseEvent(s stored) Event {
 	h := s.header
 	e := Event{
 		Run: header(h, HeaderRun), State: tasks.State(header(h, HeaderState)),
-		Attempt: max(number(h, HeaderAttempt), 1), Priority: tasks.Priority(header(h, HeaderPriority)),
-		Pool: header(h, HeaderPool), User: header(h, HeaderUser),
+		Attempt: max(number(h, HeaderAttempt), 1), Priority: cmp.Or(tasks.Priority(header(h, HeaderPriority)), tasks.Default),
+		Pool: cmp.Or(header(h, HeaderPool), tasks.MainPool), User: header(h, HeaderUser),
 		Sequence: uint64(number(h, HeaderSequence)), Delivery: max(number(h, HeaderDelivery), 1),
 		Returned: number(h, HeaderReturned), Lost: number(h, HeaderLost), Worker: header(h, HeaderWorker),
 		Ready: timestamp(h, HeaderReady), Started: timestamp(h, HeaderStarted), Ended: timestamp(h, HeaderEnded),
-		At: timestamp(h, HeaderAt), Reason: tasks.Reason(header(h, HeaderReason)), Time: s.time,
+		At: timestamp(h, HeaderAt), Reason: tasks.Reason(header(h, HeaderReason)), By: header(h, HeaderBy), Time: s.time,
 	}
 	e.Type, e.ID = lastTwo(s.subject)
 	if e.State == tasks.Succeeded {

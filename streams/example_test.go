@@ -2,78 +2,95 @@ package streams_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
+	"time"
+
+	"github.com/rs/zerolog"
 
 	"sparkle/embedded"
 	"sparkle/streams"
 	"sparkle/tasks"
 )
 
-// ExampleServer is a server of the example's own.
-func exampleServer() (*streams.Client, func()) {
-	dir, err := os.MkdirTemp("", "sparkle-example-*")
-	must(err)
-	server, err := embedded.New(embedded.Options{Store: dir})
-	must(err)
+// Local starts a server in this process, and returns a client of it.
+func local(ctx context.Context) (client *streams.Client, stop func(), err error) {
+	store, err := os.MkdirTemp("", "sparkle-example-*")
+	if err != nil {
+		return nil, nil, err
+	}
+	server, err := embedded.New(embedded.Options{Store: store, Logger: zerolog.Nop()})
+	if err != nil {
+		return nil, nil, err
+	}
 	nc, err := server.Connect()
-	must(err)
-	client, err := streams.NewClient(nc, "")
-	must(err)
-	return client, func() {
+	if err != nil {
+		return nil, nil, err
+	}
+	stop = func() {
 		nc.Close()
 		_ = server.Close()
-		_ = os.RemoveAll(dir)
+		_ = os.RemoveAll(store)
 	}
+	if client, err = streams.NewClient(nc, ""); err == nil {
+		_, err = client.Ensure(ctx, streams.Topology{})
+	}
+	return client, stop, err
 }
 
-// Plan says what Ensure would do, and does nothing.
-func ExampleClient_Plan() {
-	client, stop := exampleServer()
-	defer stop()
+// A task is cancelled before its time; whoever awaits it is told by whom and why.
+func ExampleClient_Cancel() {
 	ctx := context.Background()
-	changes, err := client.Plan(ctx, streams.Topology{})
+	client, stop, err := local(ctx)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(len(changes), "changes, the first:", changes[0])
-	if _, err := client.Ensure(ctx, streams.Topology{}); err != nil {
+	defer stop()
+	publisher := streams.NewPublisher(client, streams.PublisherOptions{})
+	task := tasks.Task{Type: "send_report", ID: "may", At: time.Now().Add(time.Hour)}
+	if _, err := publisher.Publish(ctx, task); err != nil {
 		fmt.Println(err)
 		return
 	}
-	changes, err = client.Plan(ctx, streams.Topology{AckWait: 20e9})
-	fmt.Println(len(changes), "changes, the first:", changes[0], err)
+
+	cancelled, err := client.Cancel(ctx, "may", tasks.CancelOptions{By: "ann", Reason: "wrong month"})
+	fmt.Println(cancelled.ID, cancelled.Again, err)
+
+	_, err = client.Await(ctx, "may", "")
+	fmt.Println(err)
+	_, err = client.Cancel(ctx, "june", tasks.CancelOptions{})
+	fmt.Println(errors.Is(err, streams.ErrNotFound))
 	// Output:
-	// 11 changes, the first: stream SPARKLE_TASKS created
-	// 3 changes, the first: consumer high-main updated: AckWait: 12s → 20s <nil>
+	// may false <nil>
+	// task may is cancelled by ann: wrong month
+	// true
 }
 
-// A probe tells how far a task comes.
-func ExampleCheckup_Probe() {
-	client, stop := exampleServer()
-	defer stop()
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	if _, err := client.Ensure(ctx, streams.Topology{}); err != nil {
-		fmt.Println(err)
-		return
-	}
-	worker, err := tasks.NewWorker(tasks.WorkerOptions{
-		Source: streams.NewSource(client, streams.SourceOptions{}), Registry: new(tasks.Registry), Name: "w1",
-	})
+// The queues of a priority are paused, and one of them is still listed as such.
+func ExampleClient_Pause() {
+	ctx := context.Background()
+	client, stop, err := local(ctx)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	ended := make(chan error)
-	go func() { ended <- worker.Run(ctx) }()
-	checkup := streams.NewCheckup(client, streams.CheckupOptions{})
-	facts := checkup.Probe(ctx, tasks.Queue{Priority: tasks.High, Pool: tasks.MainPool})
-	fmt.Println(facts.End, "on", facts.Worker)
-	cancel()
-	fmt.Println(<-ended)
+	defer stop()
+	low := streams.PauseTarget{Priority: tasks.Low}
+	if _, err := client.Pause(ctx, low, streams.PauseOptions{By: "ann", Reason: "the provider is down"}); err != nil {
+		fmt.Println(err)
+		return
+	}
+	pauses, err := client.Pauses(ctx)
+	for _, p := range pauses {
+		fmt.Printf("%s, by %s: %s\n", p.PauseTarget, p.By, p.Reason)
+	}
+	fmt.Println(err)
+	_, err = client.Resume(ctx, low)
+	fmt.Println(err)
 	// Output:
-	// ran on w1
+	// priority low, by ann: the provider is down
+	// <nil>
 	// <nil>
 }

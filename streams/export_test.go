@@ -1,6 +1,7 @@
 package streams
 
 import (
+	"context"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -12,6 +13,10 @@ import (
 // Fault makes the source fail before a step of settling (event, follow, ack)
 // whenever fn returns an error, as if the process died there.
 func (s *Source) Fault(fn func(step string) error) { s.fault = fn }
+
+// Fault makes cancelling fail before a step (announce, event, remove, signal,
+// clear) whenever fn returns an error, as if the process died there.
+func (c *Client) Fault(fn func(step string) error) { c.fault = fn }
 
 // NC is the client's connection.
 func (c *Client) NC() *nats.Conn { return c.nc }
@@ -50,3 +55,12 @@ func (n Namespace) EventMessage(e Event) (*nats.Msg, error) { return e.message(n
 func ParseEvent(subject string, h nats.Header, data []byte, at time.Time) Event {
 	return parseEvent(stored{subject: subject, header: h, data: data, time: at})
 }
+
+// Append stores an event.
+func (c *Client) Append(ctx context.Context, e Event) error { return c.append(ctx, &e) }
+
+// ParseCancellation reads an entry or a signal.
+func ParseCancellation(data []byte) ([]tasks.Cancellation, error) { return parseCancellation(data) }
+
+// ParsePause reads an entry.
+func ParsePause(key string, value []byte) (Pause, error) { return parsePause(key, value) }

@@ -46,6 +46,23 @@ func TestAPlainMessageIsATask(t *testing.T) {
 	}
 }
 
+func TestAULIDIsItsOwnRun(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, shortLease)
+	const id = "01JGZ0000000000000000000AB"
+	var runs atomic.Int64
+	h.raw("sparkle.tasks.ready.high.main.count."+id, `{"n":7}`)
+	h.work(counting(&runs), h.source())
+	if result := h.ended(id, id); result.State != tasks.Succeeded {
+		t.Errorf("run %s ended as %+v, want succeeded", id, result)
+	}
+	receipt := h.publish(tasks.Task{Type: "count", Payload: []byte(`{"n":8}`)})
+	stored := h.ended(receipt.ID, receipt.ID)
+	if stored.State != tasks.Succeeded || receipt.Run != receipt.ID {
+		t.Errorf("%+v ended as %+v, want its id as run, and succeeded", receipt, stored)
+	}
+}
+
 func TestAnUnknownTypeIsParkedNotBurnt(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, shortLease)

@@ -44,34 +44,67 @@ func (c *Client) events(ctx context.Context, subject string) ([]Event, error) {
 }
 
 // LastEvent returns the event that says where a run stands, as the leader has
-// it. Of an ended run that is mostly the subject's last; but a later run of the
-// id may have events of its own, and a worker that was cut off may tell its part
-// after another has ended the run: a terminal event ends a run, whatever comes
-// later.
+// it: its first terminal event, or else its last. A later run of the id may have
+// events of its own, and a worker may tell its part after another has ended the
+// run, or somebody has cancelled it.
 func (c *Client) lastEvent(ctx context.Context, subject, run string) (Event, error) {
 	last, err := c.leaderLast(ctx, "EVENTS", subject)
 	if err != nil {
 		return Event{}, err
 	}
+	return c.lastOf(ctx, subject, run, last)
+}
+
+// LastOf is the same where the subject's last event was read already.
+func (c *Client) lastOf(ctx context.Context, subject, run string, last stored) (Event, error) {
 	event := parseEvent(last)
-	if event.Run == run && event.State.Terminal() {
-		return event, nil
+	if event.Run == run {
+		if event.cancels() {
+			return event, nil // it was stored since no other had ended the run
+		}
+		subject = last.subject // without a wildcard: found at once
 	}
-	events, err := c.events(ctx, subject)
-	if err != nil {
-		return Event{}, err
-	}
-	// The list may be a replica's; what the leader said comes last.
 	found := Event{}
-	for _, e := range append(events, event) {
-		if e.Run == run && !found.State.Terminal() {
+	take := func(e Event) bool {
+		if e.Run == run {
 			found = e
 		}
+		return !found.State.Terminal()
 	}
-	if found.Run != run {
-		return Event{}, errNoMessage
+	read, err := c.walk(ctx, subject, last.sequence, take)
+	if err == nil && !read && !found.State.Terminal() {
+		// The list may be a replica's; what the leader said comes last.
+		err = c.each(ctx, "EVENTS", subject, func(s stored) bool { return take(parseEvent(s)) })
+		if err == nil && !found.State.Terminal() {
+			take(event)
+		}
 	}
-	return found, nil
+	if err == nil && found.Run != run {
+		err = errNoMessage
+	}
+	return found, err
+}
+
+const walkSteps = 8 // cost less than reading a batch
+
+// Walk calls fn for the events of subject up to a sequence, as the leader has
+// them, until fn returns false. It reports false where there are too many.
+func (c *Client) walk(ctx context.Context, subject string, last uint64, fn func(Event) bool) (bool, error) {
+	next := uint64(1)
+	for range walkSteps {
+		s, err := c.leaderNext(ctx, "EVENTS", subject, next)
+		if errors.Is(err, errNoMessage) {
+			return true, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		if !fn(parseEvent(s)) || s.sequence >= last {
+			return true, nil
+		}
+		next = s.sequence + 1
+	}
+	return false, nil
 }
 
 const readBatch = 500
@@ -79,31 +112,42 @@ const readBatch = 500
 // Each calls fn for the stored messages of subject in order, until it returns
 // false.
 func (c *Client) each(ctx context.Context, kind, subject string, fn func(stored) bool) error {
-	next := uint64(1)
-	for {
-		batch, err := jetstreamext.GetBatch(ctx, c.js, c.ns.Stream(kind), readBatch,
-			jetstreamext.GetBatchSubject(subject), jetstreamext.GetBatchSeq(next))
+	for next := uint64(1); next > 0; {
+		batch, after, err := c.batch(ctx, kind, subject, next)
 		if err != nil {
-			return fmt.Errorf("read %s: %w", c.ns.Stream(kind), err)
+			return err
 		}
-		count := 0
-		for m, err := range batch {
-			if errors.Is(err, jetstreamext.ErrNoMessages) {
-				return nil
-			}
-			if err != nil {
-				return fmt.Errorf("read %s: %w", c.ns.Stream(kind), err)
-			}
-			count++
-			next = m.Sequence + 1
-			if !fn(fromRaw(m)) {
+		for _, s := range batch {
+			if !fn(s) {
 				return nil
 			}
 		}
-		if count < readBatch {
-			return nil
-		}
+		next = after
 	}
+	return nil
+}
+
+// Batch returns at most readBatch stored messages of subject from a sequence on,
+// and where the next batch begins, 0 for nowhere.
+func (c *Client) batch(ctx context.Context, kind, subject string, from uint64) (list []stored, next uint64, err error) {
+	batch, err := jetstreamext.GetBatch(ctx, c.js, c.ns.Stream(kind), readBatch,
+		jetstreamext.GetBatchSubject(subject), jetstreamext.GetBatchSeq(from))
+	if err != nil {
+		return nil, 0, fmt.Errorf("read %s: %w", c.ns.Stream(kind), err)
+	}
+	for m, err := range batch {
+		if errors.Is(err, jetstreamext.ErrNoMessages) {
+			return list, 0, nil
+		}
+		if err != nil {
+			return list, 0, fmt.Errorf("read %s: %w", c.ns.Stream(kind), err)
+		}
+		list = append(list, fromRaw(m))
+	}
+	if len(list) == readBatch {
+		next = list[len(list)-1].sequence + 1
+	}
+	return list, next, nil
 }
 
 // Attempts tells a run's attempts from its events. A lease that was followed by
@@ -115,9 +159,16 @@ func attempts(events []Event, run string) []Attempt {
 	}
 	var list []Attempt
 	at := map[lease]int{}
+	ended := tasks.State("")
 	for _, e := range events {
 		if e.Run != run || e.Sequence == 0 {
 			continue
+		}
+		if e.State.Terminal() && ended == "" {
+			ended = e.State
+		}
+		if e.cancels() {
+			continue // told by no lease
 		}
 		key := lease{e.Sequence, e.Delivery}
 		i, seen := at[key]
@@ -131,6 +182,13 @@ func attempts(events []Event, run string) []Attempt {
 			continue // settled; a repeat of the same event
 		}
 		list[i].fill(e)
+	}
+	// Of one that a cancellation met in the middle its worker tells more, once
+	// the handler has returned.
+	for i := range list {
+		if list[i].Outcome == "" && ended == tasks.Cancelled {
+			list[i].Outcome = ended
+		}
 	}
 	return list
 }

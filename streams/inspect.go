@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"sparkle/tasks"
@@ -22,6 +23,8 @@ type TaskInfo struct {
 	State    tasks.State     `json:"state"`
 	Reason   tasks.Reason    `json:"reason,omitempty"`
 	Error    string          `json:"error,omitempty"`
+	By       string          `json:"by,omitempty"`      // who cancelled it
+	Note     string          `json:"note,omitempty"`    // why it was cancelled
 	Due      *time.Time      `json:"due,omitempty"`     // when scheduled, retrying or parked
 	Since    time.Time       `json:"since"`             // when it came into its state
 	Lost     int             `json:"lost,omitempty"`    // leases that were neither settled nor handed back
@@ -114,7 +117,10 @@ func (t *TaskInfo) takeEvents(events []Event) Event {
 	if t.Attempts == nil {
 		t.Attempts = []Attempt{}
 	}
-	t.Reason, t.Error, t.Lost = last.Reason, last.Detail.Error, last.Lost
+	t.Reason, t.Error, t.Lost, t.By = last.Reason, last.Detail.Error, last.Lost, last.By
+	if last.State == tasks.Cancelled {
+		t.Note = last.Detail.Note
+	}
 	if json.Valid(last.Result) { // anybody can publish an event
 		t.Result = last.Result
 	}
@@ -126,7 +132,10 @@ type ListFilter struct {
 	State    tasks.State
 	Type     string
 	Priority tasks.Priority
+	Pool     string
 	User     string
+	// Prefix is how the ids begin.
+	Prefix string
 	// Since leaves out what came into its state earlier.
 	Since time.Time
 	// Limit bounds the answer. Default 100.
@@ -135,7 +144,8 @@ type ListFilter struct {
 
 func (f ListFilter) takes(t TaskInfo) bool {
 	return (f.State == "" || f.State == t.State) && (f.Type == "" || f.Type == t.Type) &&
-		(f.Priority == "" || f.Priority == t.Priority) && (f.User == "" || f.User == t.User) &&
+		(f.Priority == "" || f.Priority == t.Priority) && (f.Pool == "" || f.Pool == t.Pool) &&
+		strings.HasPrefix(t.ID, f.Prefix) && (f.User == "" || f.User == t.User) &&
 		!t.Since.Before(f.Since)
 }
 
@@ -194,7 +204,9 @@ func (c *Client) endedTasks(ctx context.Context, f ListFilter, list []TaskInfo, 
 			return ctx.Err() == nil
 		}
 		if i, seen := place[e.ID]; seen {
-			ended[i] = info
+			if ended[i].Run != info.Run { // else it had ended before
+				ended[i] = info
+			}
 			return true
 		}
 		place[e.ID] = len(ended)

@@ -18,12 +18,14 @@ type lease struct {
 	header    nats.Header
 	reply     string
 	malformed error
+	handed    tasks.Delivery // to the worker
 }
 
 func (l *lease) delivery() *tasks.Delivery {
-	return &tasks.Delivery{
+	l.handed = tasks.Delivery{
 		Task: l.Task, Run: l.run, Attempt: l.attempt, Lost: l.lost(), Alone: l.alone, Ready: l.ready, Lease: l,
 	}
+	return &l.handed
 }
 
 // Extend implements [tasks.Lease]: the server's answer is awaited, since a
@@ -37,7 +39,7 @@ func (l *lease) Extend(ctx context.Context) error {
 
 // Report implements [tasks.Lease]. The repeated ones vanish by themselves.
 func (l *lease) Report(r tasks.Report) {
-	e := l.event(tasks.Outcome{State: tasks.Running, Worker: r.Worker, Started: r.Started})
+	e := l.event(&tasks.Outcome{State: tasks.Running, Worker: r.Worker, Started: r.Started})
 	e.Detail = Detail{Fraction: r.Fraction, Note: r.Note}
 	m, err := e.message(l.source.ns)
 	if err != nil || !l.source.nc.IsConnected() {
@@ -58,10 +60,10 @@ func (l *lease) Settle(ctx context.Context, o tasks.Outcome) error {
 	if err := l.source.step("event"); err != nil {
 		return err
 	}
-	err := l.source.append(ctx, l.event(o))
+	err := l.source.append(ctx, l.event(&o))
 	if o.State == tasks.Succeeded && tooLarge(err) {
 		o = l.unstorable(ctx, o, err)
-		err = l.source.append(ctx, l.event(o))
+		err = l.source.append(ctx, l.event(&o))
 	}
 	if err != nil {
 		return fmt.Errorf("store outcome %s of %s: %w", o.State, l.ID, err)

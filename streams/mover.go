@@ -146,7 +146,8 @@ func (m *Mover) resolve(ctx context.Context, l claim) error {
 	if err != nil {
 		return err
 	}
-	return m.remove(ctx, l.sequence)
+	_, err = m.remove(ctx, l.sequence)
+	return err
 }
 
 func (m *Mover) end(ctx context.Context, l claim) error {
@@ -154,26 +155,10 @@ func (m *Mover) end(ctx context.Context, l claim) error {
 		State: tasks.Dead, Reason: tasks.ReasonLeaseLost, Ended: time.Now(),
 		Error: "the server gave the task up: the process died or hung at every delivery",
 	}
-	if err := m.append(ctx, l.event(o)); err != nil {
+	if err := m.append(ctx, l.event(&o)); err != nil {
 		return err
 	}
 	m.options.Log.Error().Str("task", l.ID).Str("type", l.Type).Str("priority", string(l.Priority)).
 		Int("attempt", l.attempt).Str("reason", string(o.Reason)).Msg("buried")
 	return m.bury(ctx, l, o)
 }
-
-func (m *Mover) remove(ctx context.Context, sequence uint64) error {
-	stream, err := m.js.Stream(ctx, m.ns.Stream("TASKS"))
-	if err != nil {
-		return err
-	}
-	err = stream.DeleteMsg(ctx, sequence)
-	var api *jetstream.APIError
-	if errors.As(err, &api) && (api.ErrorCode == jetstream.JSErrCodeMessageNotFound || api.ErrorCode == codeNoMessageAt) {
-		return nil
-	}
-	return wrap("delete", fmt.Sprintf("message %d", sequence), err)
-}
-
-// CodeNoMessageAt is the server's answer to a deletion of what is gone.
-const codeNoMessageAt jetstream.ErrorCode = 10057

@@ -86,8 +86,12 @@ func (c *Client) plan(ctx context.Context, t Topology) ([]step, error) {
 			return nil, err
 		}
 	}
+	pauses, err := c.Pauses(ctx)
+	if err != nil && !errors.Is(err, jetstream.ErrBucketNotFound) {
+		return nil, err
+	}
 	for _, q := range t.queues() {
-		if err := note(c.planConsumer(ctx, "TASKS", t.consumer(c.ns, q))); err != nil {
+		if err := note(c.planQueue(ctx, t, q, pauses)); err != nil {
 			return nil, err
 		}
 	}

@@ -102,7 +102,7 @@ func (p *Publisher) Publish(ctx context.Context, t tasks.Task) (Receipt, error) 
 	if chosen {
 		guard(p.ns, m, e.ID, 0)
 	}
-	receipt.Sequence, err = p.store(ctx, e, m)
+	receipt.Sequence, err = p.store(ctx, &e, m)
 	if err != nil {
 		return receipt, fmt.Errorf("publish %s %s: %w", e.Type, e.ID, err)
 	}
@@ -112,15 +112,14 @@ func (p *Publisher) Publish(ctx context.Context, t tasks.Task) (Receipt, error) 
 // Prepare checks t and fills in what it leaves open. An id that we make is
 // unique by construction and doubles as the run.
 func (p *Publisher) prepare(t tasks.Task) (e envelope, chosen bool, err error) {
-	if err := t.Check(); err != nil {
+	check := tasks.Task.Check
+	if p.options.Registry != nil && !p.options.Unchecked {
+		check = p.options.Registry.Check
+	}
+	if err := check(t); err != nil {
 		return envelope{}, false, err
 	}
 	definition, known := p.options.Registry.Lookup(t.Type)
-	if p.options.Registry != nil && !p.options.Unchecked {
-		if err := p.options.Registry.Check(t); err != nil {
-			return envelope{}, false, err
-		}
-	}
 	if !known {
 		definition = tasks.Definition{Priority: tasks.Default, Pool: tasks.MainPool}
 	}
@@ -146,41 +145,45 @@ func (p *Publisher) seal(_ context.Context, e envelope) (*nats.Msg, error) {
 }
 
 // Store publishes m, the sealed e, until the server has said what became of it.
-func (p *Publisher) store(ctx context.Context, e envelope, m *nats.Msg) (uint64, error) {
-	ctx, cancel := context.WithTimeout(ctx, p.options.Patience)
+func (p *Publisher) store(ctx context.Context, e *envelope, m *nats.Msg) (uint64, error) {
+	begun := time.Now()
+	sequence, err := p.send(ctx, m)
+	if err == nil {
+		return sequence, nil
+	}
+	ctx, cancel := context.WithDeadline(ctx, begun.Add(p.options.Patience))
 	defer cancel()
-	var sequence uint64
-	var answer *jetstream.APIError // why the server did not store it, though it may later
-	repeat := false
-	attempt := func() error {
-		if repeat {
-			found, done, err := p.settled(ctx, e)
-			if done || err != nil {
-				sequence = found
-				return err
-			}
+	// A refusal is told apart like a lost answer: by reading what is there.
+	guard(p.ns, m, e.ID, 0)
+	answer := serverError(err) // why the server did not store it, though it may later
+	err = persist(ctx, time.Second, err, func() error {
+		found, done, err := p.settled(ctx, *e)
+		if done || err != nil {
+			sequence = found
+			return err
 		}
-		var err error
 		sequence, err = p.send(ctx, m)
-		if !refused(err) {
-			errors.As(err, &answer)
-		}
-		// A refusal is told apart like a lost answer: by reading what is there.
-		repeat = true
-		guard(p.ns, m, e.ID, 0)
+		answer = cmp.Or(serverError(err), answer)
 		return err
-	}
-	pause := backoff.NewExponentialBackOff(
-		backoff.WithInitialInterval(20*time.Millisecond), backoff.WithMaxInterval(time.Second), backoff.WithMaxElapsedTime(0))
-	err := backoff.Retry(attempt, backoff.WithContext(pause, ctx))
-	if answer != nil && err != nil && ctx.Err() != nil {
+	})
+	switch {
+	case err == nil || ctx.Err() == nil || errors.Is(err, ErrWaiting):
+		return sequence, err
+	case answer != nil:
 		return 0, fmt.Errorf("the server did not store it within %v: %w", p.options.Patience, p.explain(ctx, answer, m.Subject))
-	}
-	if ctx.Err() != nil && err != nil && !errors.Is(err, ErrWaiting) {
+	default:
 		return 0, fmt.Errorf("%w within %v; it may have been stored: publish it again with id %s to find out (%w)",
 			ErrUnreachable, p.options.Patience, e.ID, err)
 	}
-	return sequence, err
+}
+
+// ServerError returns what the server answered, nil for a refused guard.
+func serverError(err error) *jetstream.APIError {
+	var answer *jetstream.APIError
+	if refused(err) || !errors.As(err, &answer) {
+		return nil
+	}
+	return answer
 }
 
 func (p *Publisher) send(ctx context.Context, m *nats.Msg) (uint64, error) {
@@ -189,16 +192,11 @@ func (p *Publisher) send(ctx context.Context, m *nats.Msg) (uint64, error) {
 	if !p.nc.IsConnected() {
 		return 0, nats.ErrDisconnected
 	}
-	ctx, cancel := context.WithTimeout(ctx, pubAckWait)
-	defer cancel()
-	ack, err := p.js.PublishMsg(ctx, m, jetstream.WithRetryAttempts(0))
-	if err != nil {
-		if permanent(err) {
-			return 0, backoff.Permanent(p.explain(ctx, err, m.Subject))
-		}
-		return 0, err
+	sequence, err := p.place(ctx, m)
+	if err != nil && permanent(err) {
+		return 0, backoff.Permanent(p.explain(ctx, err, m.Subject))
 	}
-	return ack.Sequence, nil
+	return sequence, err
 }
 
 // Settled looks for what became of an earlier try: stored by this run (the same

@@ -27,6 +27,9 @@ type QueueInfo struct {
 	OldestSeconds float64 `json:"oldest_seconds"`
 	Dead          uint64  `json:"dead"`
 	Paused        bool    `json:"paused"`
+	// Pause is the longest that covers the queue; nil when it is not paused, or
+	// by somebody who stored nothing.
+	Pause *Pause `json:"pause,omitempty"`
 }
 
 // Queues returns the state of every queue that has a consumer, highest priority
@@ -36,11 +39,18 @@ func (c *Client) Queues(ctx context.Context) ([]QueueInfo, error) {
 	if err != nil {
 		return nil, err
 	}
+	pauses, err := c.Pauses(ctx)
+	if err != nil {
+		return nil, err
+	}
 	queues := []QueueInfo{}
 	for q, info := range consumers {
 		queue, err := c.queue(ctx, q, info)
 		if err != nil {
 			return nil, err
+		}
+		if queue.Paused {
+			queue.Pause = covering(pauses, q)
 		}
 		queues = append(queues, queue)
 	}

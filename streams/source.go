@@ -37,10 +37,19 @@ func NewSource(c *Client, o SourceOptions) *Source {
 
 // Open implements [tasks.Source].
 func (s *Source) Open(ctx context.Context, q tasks.Queue, deliver func(*tasks.Delivery)) (tasks.Tap, error) {
-	if err := s.ensureConsumer(ctx, "TASKS", s.options.Topology.consumer(s.ns, q)); err != nil {
+	if err := s.ensure(ctx, q); err != nil {
 		return nil, err
 	}
 	return s.tap(ctx, q, deliver)
+}
+
+// Ensure makes the consumer of a queue that has none, paused if it is to be.
+func (s *Source) ensure(ctx context.Context, q tasks.Queue) error {
+	pauses, err := s.Pauses(ctx)
+	if err != nil {
+		return err
+	}
+	return s.ensureQueue(ctx, s.options.Topology, q, pauses)
 }
 
 // Receive turns a message into a delivery. What was delivered or tried before

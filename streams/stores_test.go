@@ -101,17 +101,19 @@ func TestWorkersTellWhatTheyDo(t *testing.T) {
 	var registered sync.WaitGroup
 	for _, name := range []string{"w2", "w1"} {
 		registered.Go(func() {
-			stats := func() tasks.WorkerStats {
-				return tasks.WorkerStats{Name: name, Slots: 10, Running: []tasks.RunningTask{{ID: "t", Type: "count"}}}
+			worker, err := tasks.NewWorker(tasks.WorkerOptions{Name: name, Source: h.source(), Registry: new(tasks.Registry)})
+			if err != nil {
+				t.Error(err)
+				return
 			}
-			if err := h.Client.Register(ctx, "0.1.0", stats); err != nil {
-				t.Errorf("Register: %v", err)
+			if err := streams.NewController(h.Client, streams.ControllerOptions{Worker: worker}).Run(ctx); err != nil {
+				t.Errorf("Run: %v", err)
 			}
 		})
 	}
 	h.until("both are known", func() bool {
 		workers, err := h.Client.Workers(h.ctx, 100*time.Millisecond)
-		return err == nil && len(workers) == 2 && workers[0].Name == "w1" && workers[1].Running[0].ID == "t"
+		return err == nil && len(workers) == 2 && workers[0].Name == "w1" && workers[1].Slots == 10
 	})
 	cancel()
 	registered.Wait()

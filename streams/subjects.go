@@ -77,11 +77,13 @@ func (n Namespace) parse(subject string) (address, error) {
 		return address{}, fmt.Errorf("subject %q is not in namespace %s", subject, n)
 	}
 	rest = strings.TrimPrefix(rest, "tasks.")
-	t := strings.Split(rest, ".")
-	if len(t) != 5 {
+	if strings.Count(rest, ".") != 4 {
 		return address{}, fmt.Errorf("subject %q does not name a task", subject)
 	}
-	a := address{t[0], t[1], t[2], t[3], t[4]}
+	var a address
+	for _, token := range []*string{&a.place, &a.priority, &a.pool, &a.typ, &a.id} {
+		*token, rest, _ = strings.Cut(rest, ".")
+	}
 	if !tasks.Priority(a.priority).Valid() || !tasks.ValidName(a.pool) || !tasks.ValidName(a.typ) || !tasks.ValidName(a.id) {
 		return a, fmt.Errorf("subject %q does not name a task: priority, pool, type and id must be valid names", subject)
 	}

@@ -164,8 +164,7 @@ func (t *tap) bind(ctx context.Context) {
 	if !gone {
 		return
 	}
-	err := t.source.ensureConsumer(ctx, "TASKS", t.source.options.Topology.consumer(t.source.ns, t.queue))
-	if err != nil {
+	if err := t.source.ensure(ctx, t.queue); err != nil {
 		t.source.options.Log.Warn().Stringer("queue", t.queue).Err(err).Msg("no consumer to pull from")
 		return
 	}

@@ -31,6 +31,8 @@ type attempt struct {
 	extending bool
 	lost      bool      // its lease was given up: no more extensions
 	cancelled time.Time // when ctx was first seen done
+	// Why its run was cancelled; nil while it was not.
+	cancellation *Cancellation
 }
 
 // Guilty reports that the attempt has lost all the leases that it may, and those
@@ -58,13 +60,19 @@ func (a *attempt) testify() {
 // Execute runs the handler and decides what follows from its answer.
 func (a *attempt) execute(ctx context.Context) (o Outcome, settle bool) {
 	kind, known := a.worker.types[a.Type]
-	switch now := time.Now(); {
+	now := time.Now()
+	again, paused := a.worker.pausedType(a.Type, now)
+	switch {
 	case errors.Is(context.Cause(ctx), ErrLeaseLost):
 		return Outcome{}, false
+	case errors.Is(context.Cause(ctx), ErrCancelled):
+		return cancelledOutcome(nil), true
 	case !a.Expires.IsZero() && now.After(a.Expires):
 		return Outcome{State: Expired}, true
 	case a.guilty():
 		return a.worker.buryLost(a), true
+	case paused:
+		return Outcome{State: Parked, Reason: ReasonPaused, At: again}, true
 	case !known:
 		return Outcome{State: Parked, Reason: ReasonUnknownType, At: now.Add(parkFor)}, true
 	}

@@ -69,6 +69,12 @@ func benchmark(b *testing.B, o tasks.WorkerOptions, publish func(context.Context
 // what became of it.
 type supply chan struct{}
 
+func (supply) Control(ctx context.Context, _ *tasks.Worker, ready func()) error {
+	ready()
+	<-ctx.Done()
+	return nil
+}
+
 func (s supply) Open(ctx context.Context, _ tasks.Queue, deliver func(*tasks.Delivery)) (tasks.Tap, error) {
 	go func() {
 		task := tasks.Task{Type: "work", ID: "a", Payload: []byte(`{"text":"hi"}`), Priority: tasks.Default, Pool: "main"}

@@ -14,11 +14,19 @@ func (w *Worker) accept(base context.Context, f *flow, d *Delivery) {
 	w.mu.Lock()
 	w.held[a] = struct{}{}
 	drained := w.drained
-	if !drained {
+	a.cancellation = w.cancelled.of(d)
+	switch {
+	case a.cancellation != nil:
+		w.cancelled.met(Stopped{ID: d.ID, Run: d.Run})
+	case !drained:
 		f.push(a)
 	}
 	w.mu.Unlock()
-	if drained {
+	switch {
+	case a.cancellation != nil:
+		go w.endUnstarted(a, Outcome{State: Cancelled})
+		return
+	case drained:
 		go w.handBack(a)
 		return
 	}
@@ -112,7 +120,8 @@ func (w *Worker) run(a *attempt) {
 	// Deferred, for a handler that ends its goroutine must not keep the slot.
 	defer func() {
 		if !a.taken.CompareAndSwap(false, true) {
-			return // settled without us: the handler was stuck
+			w.unstuck() // settled without us
+			return
 		}
 		w.freeSlot(a)
 		if !returned {
@@ -131,7 +140,7 @@ func (w *Worker) run(a *attempt) {
 func (w *Worker) conclude(a *attempt, o Outcome, settle bool) {
 	a.report.close()
 	if settle {
-		w.settle(a, o)
+		w.settle(a, w.revise(a, o))
 	} else {
 		w.lost(a)
 	}

@@ -13,10 +13,7 @@ import (
 // stored.
 func (w *Worker) drain(ctx context.Context) {
 	begun := time.Now()
-	w.stopTaking(ctx)
-	for _, a := range w.unstarted() {
-		go w.handBack(a)
-	}
+	_ = w.rest(ctx) // has no error
 	if !w.await(w.options.Grace-time.Since(begun), w.idle) {
 		w.cancelRunning()
 		if !w.await(w.options.Stuck, w.idle) {
@@ -35,7 +32,9 @@ func (w *Worker) stopTaking(ctx context.Context) {
 	var draining sync.WaitGroup
 	defer draining.Wait()
 	for _, f := range w.flows {
-		draining.Go(func() { w.drainTap(ctx, f) })
+		if f.tap != nil {
+			draining.Go(func() { w.drainTap(ctx, f) })
+		}
 	}
 }
 
@@ -49,6 +48,9 @@ func (w *Worker) drainTap(ctx context.Context, f *flow) {
 	if err := f.tap.Drain(ctx); err != nil {
 		w.options.Log.Warn().Stringer("queue", f.queue).Err(err).Msg("drain cut short")
 	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	f.tap = nil
 }
 
 // Unstarted takes the attempts that wait out of the worker.
@@ -64,6 +66,7 @@ func (w *Worker) unstarted() []*attempt {
 	if a := w.alone; a != nil {
 		if _, runs := w.running[a]; !runs {
 			unstarted = append(unstarted, a)
+			w.alone = nil
 		}
 	}
 	return unstarted

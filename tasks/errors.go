@@ -16,6 +16,19 @@ var (
 	// ErrLeaseLost ends an attempt whose lease could not be extended; the task
 	// is delivered again, and what this attempt returns is ignored.
 	ErrLeaseLost = errors.New("lease lost")
+	// ErrCancelled ends an attempt whose run was cancelled; the task is neither
+	// retried nor buried, whatever the handler returns.
+	ErrCancelled = errors.New("task was cancelled")
+)
+
+// Answers about a task of an id.
+var (
+	// ErrNotFound says that nothing is known of a task: it never was, or what
+	// was known of it is no longer kept.
+	ErrNotFound = errors.New("task not found")
+	// ErrEnded says that a run has ended. errors.As with [*EndedError] tells
+	// how.
+	ErrEnded = errors.New("task has ended")
 )
 
 // Refusals of a publish.

@@ -38,11 +38,12 @@ type MemoryOptions struct {
 type Memory struct {
 	options MemoryOptions
 
-	mu     sync.Mutex
-	queues map[Queue]*memoryQueue
-	live   map[string]*memoryRun // by id
-	places uint64                // handed out in the queues
-	past   memoryPast
+	mu      sync.Mutex
+	queues  map[Queue]*memoryQueue
+	live    map[string]*memoryRun // by id
+	places  uint64                // handed out in the queues
+	workers map[*Worker]struct{}  // that listen
+	past    memoryPast
 }
 
 // NewMemory returns an empty Memory.
@@ -52,7 +53,7 @@ func NewMemory(o MemoryOptions) *Memory {
 	o.MaxEnded = positive(o.MaxEnded, 1_000)
 	o.MaxDead = positive(o.MaxDead, 1_000)
 	return &Memory{
-		options: o, queues: map[Queue]*memoryQueue{}, live: map[string]*memoryRun{},
+		options: o, queues: map[Queue]*memoryQueue{}, live: map[string]*memoryRun{}, workers: map[*Worker]struct{}{},
 		past: newMemoryPast(o.MaxEnded, o.MaxDead),
 	}
 }

@@ -11,19 +11,20 @@ import (
 // queue, or leased. The Memory's mutex guards all of it but the task.
 type memoryRun struct {
 	Task
-	memory  *Memory
-	queue   *memoryQueue
-	run     string
-	attempt int
-	lost    int
-	alone   int  // of the lost, as a suspect that ran
-	runs    bool // as a suspect
-	ready   time.Time
-	place   uint64        // in its queue
-	waits   *list.Element // nil: not in its queue
-	lease   *memoryLease  // nil: not leased
-	timer   *time.Timer   // to the end of the delay or of the lease
-	alarms  int           // how often the timer was set or stopped
+	memory    *Memory
+	queue     *memoryQueue
+	run       string
+	attempt   int
+	lost      int
+	alone     int  // of the lost, as a suspect that ran
+	runs      bool // as a suspect
+	ready     time.Time
+	place     uint64         // in its queue
+	waits     *list.Element  // nil: not in its queue
+	lease     *memoryLease   // nil: not leased
+	timer     *time.Timer    // to the end of the delay or of the lease
+	alarms    int            // how often the timer was set or stopped
+	cancelled *CancelOptions // nil while it was not
 }
 
 // Delay puts the run into its queue at a time, which may have passed.
@@ -150,8 +151,13 @@ func (l *memoryLease) Settle(ctx context.Context, o Outcome) error {
 	}
 	r.memory.mu.Lock()
 	defer r.memory.mu.Unlock()
-	if r.lease != l {
+	switch {
+	case r.lease != l && o.State == Cancelled && r.cancelled != nil:
+		return nil // ended already
+	case r.lease != l:
 		return fmt.Errorf("settle %s: %w", r.ID, ErrLeaseLost)
+	case r.cancelled != nil && !o.State.Terminal():
+		o = r.cancelled.outcome()
 	}
 	switch {
 	case o.State.Terminal():

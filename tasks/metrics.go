@@ -88,7 +88,7 @@ func (m *metrics) started(a *attempt) {
 
 func (m *metrics) settled(a *attempt, o Outcome) {
 	label := a.worker.typeLabel(a)
-	if o.Error != "" {
+	if o.Error != "" && o.State != Cancelled {
 		m.failures.WithLabelValues(label, string(a.Priority), string(o.State)).Inc()
 	}
 	if !o.Started.IsZero() {

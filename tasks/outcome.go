@@ -18,6 +18,9 @@ const (
 // Decide turns a handler's answer into an outcome. It is false when the attempt
 // must not be settled, since its lease is gone.
 func (a *attempt) decide(policy Retry, result json.RawMessage, err, cause error) (Outcome, bool) {
+	if errors.Is(cause, ErrCancelled) {
+		return cancelledOutcome(err), true
+	}
 	if err == nil && len(result) > MaxResult {
 		err = Permanent(fmt.Errorf("result: %d bytes are more than %d", len(result), MaxResult))
 	}

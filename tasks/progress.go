@@ -7,7 +7,8 @@ import (
 )
 
 const (
-	maxNote     = 256                    // bytes of a progress note
+	// MaxNote bounds a progress note and the reason of a cancellation, in bytes.
+	MaxNote     = 256
 	reportEvery = 500 * time.Millisecond // between two progress reports of one attempt
 	reportAfter = 250 * time.Millisecond // a shorter run is told by its outcome alone
 )
@@ -18,7 +19,7 @@ const (
 // does nothing.
 func Progress(ctx context.Context, fraction float64, note string) {
 	if a, ok := ctx.Value(deliveryKey{}).(*attempt); ok {
-		a.report.progress(min(max(fraction, 0), 1), bounded(note, maxNote))
+		a.report.progress(min(max(fraction, 0), 1), bounded(note, MaxNote))
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"time"
 )
@@ -54,11 +55,13 @@ func add[In, Out any](r *Registry, t Type[In, Out], handler Handler) {
 	if old, ok := r.types[t.Name]; ok && (old.handler != nil || handler == nil) {
 		panic(fmt.Sprintf("tasks: register type %q: registered already", t.Name))
 	}
+	decodes := decodable(reflect.TypeFor[In]())
 	check := func(payload json.RawMessage) error {
-		if err := definition.Schema.Check(payload); err != nil {
+		fits, err := definition.Schema.check(payload)
+		if err != nil || fits && decodes {
 			return err
 		}
-		_, err := t.decode(payload)
+		_, err = t.decode(payload)
 		return err
 	}
 	r.types[t.Name] = registered{Definition: definition, check: check, handler: handler}
@@ -87,9 +90,13 @@ func (r *Registry) Types() []Definition {
 	return definitions
 }
 
-// Check reports why t's payload does not fit its type, as an [*InvalidError] of
-// field type (unknown) or payload….
+// Check reports why t cannot be published, as [Task.Check] does, or why its
+// payload does not fit its type, as an [*InvalidError] of field type (unknown) or
+// payload….
 func (r *Registry) Check(t Task) error {
+	if err := t.checkFields(); err != nil {
+		return err
+	}
 	found, ok := r.types[t.Type]
 	if !ok {
 		return invalid("type", "unknown type %q", clip(t.Type))

@@ -20,6 +20,7 @@ import (
 type Schema struct {
 	source   json.RawMessage
 	compiled *validation.Schema
+	shape    *shape // nil where only the validator can tell
 }
 
 // SchemaFor derives a schema from a Go type by its json tags: a field without
@@ -61,7 +62,7 @@ func ParseSchema(source json.RawMessage) (*Schema, error) {
 	if err != nil {
 		return nil, fmt.Errorf("compile schema: %w", err)
 	}
-	return &Schema{source: source, compiled: compiled}, nil
+	return &Schema{source: source, compiled: compiled, shape: shapeOf(source)}, nil
 }
 
 // MarshalJSON returns the schema's source.
@@ -70,12 +71,25 @@ func (s *Schema) MarshalJSON() ([]byte, error) { return s.source, nil }
 // Check reports the first place where payload breaks the schema or the limits of
 // [CheckJSON], as an [*InvalidError] that names the field and quotes no value.
 func (s *Schema) Check(payload []byte) error {
+	_, err := s.check(payload)
+	return err
+}
+
+// Check reports also that the payload fits by its shape.
+func (s *Schema) check(payload []byte) (shaped bool, err error) {
 	if err := CheckJSON(payload); err != nil {
-		return err
+		return false, err
 	}
 	if len(payload) == 0 {
 		payload = []byte("null")
 	}
+	if s.shape.fits(payload) {
+		return true, nil
+	}
+	return false, s.validate(payload)
+}
+
+func (s *Schema) validate(payload []byte) error {
 	value, err := validation.UnmarshalJSON(bytes.NewReader(payload))
 	if err != nil {
 		return invalid("payload", "not JSON")

@@ -78,7 +78,10 @@ func (w *Worker) buryLost(a *attempt) Outcome {
 }
 
 // HandBack returns an attempt that was not started to its queue.
-func (w *Worker) handBack(a *attempt) {
+func (w *Worker) handBack(a *attempt) { w.endUnstarted(a, Outcome{State: Returned}) }
+
+// EndUnstarted settles an attempt that never had a slot.
+func (w *Worker) endUnstarted(a *attempt, o Outcome) {
 	if !a.taken.CompareAndSwap(false, true) {
 		return
 	}
@@ -86,5 +89,5 @@ func (w *Worker) handBack(a *attempt) {
 	w.settling++
 	lost := a.lost
 	w.mu.Unlock()
-	w.conclude(a, Outcome{State: Returned}, !lost)
+	w.conclude(a, o, !lost)
 }

@@ -9,6 +9,11 @@ import (
 // A Source leases tasks to a worker. Package streams has the one of JetStream,
 // [Memory] is the one in process; package sourcetest holds what both must keep.
 type Source interface {
+	// Control tells w, by its methods, which runs are cancelled and which types
+	// are paused, until ctx is done; then it returns nil. Once all that stands
+	// has been told it calls ready: the worker opens no queue before, so that
+	// no cancelled run is started.
+	Control(ctx context.Context, w *Worker, ready func()) error
 	// Open lets the tasks of q come to deliver, which must not block, as many
 	// as the tap is asked for. The tap works until ctx is done or it is drained.
 	Open(ctx context.Context, q Queue, deliver func(*Delivery)) (Tap, error)
@@ -75,8 +80,8 @@ type Report struct {
 
 // An Outcome is how an attempt ended.
 type Outcome struct {
-	// State is succeeded, retrying, scheduled (snoozed), parked, dead, expired
-	// or returned.
+	// State is succeeded, retrying, scheduled (snoozed), parked, dead, expired,
+	// cancelled or returned.
 	State State
 	// Result is the handler's answer when State is succeeded.
 	Result json.RawMessage
@@ -84,6 +89,8 @@ type Outcome struct {
 	Reason Reason
 	// Error and Stack tell what went wrong, at most 4 and 8 KiB.
 	Error, Stack string
+	// By is who cancelled the run, and Note why, when State is cancelled.
+	By, Note string
 	// At is when the task is due again, when State is retrying, scheduled or
 	// parked.
 	At time.Time

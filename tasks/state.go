@@ -46,4 +46,5 @@ const (
 // Why a task was parked.
 const (
 	ReasonUnknownType Reason = "unknown type" // the worker has no handler for it
+	ReasonPaused      Reason = "paused"       // somebody has paused its type
 )

@@ -8,9 +8,14 @@ import (
 
 // WorkerStats is what a worker does at one moment.
 type WorkerStats struct {
-	Name    string        `json:"name"`
-	Slots   int           `json:"slots"`
-	Leased  int           `json:"leased"` // not settled, the running ones included
+	Name   string `json:"name"`
+	Slots  int    `json:"slots"`
+	Leased int    `json:"leased"` // not settled, the running ones included
+	// Draining says that it takes no more tasks: it was drained, or it stops.
+	Draining bool `json:"draining"`
+	// Stuck is how many handlers go on after their attempt was settled without
+	// them.
+	Stuck   int           `json:"stuck"`
 	Queues  []string      `json:"queues"`
 	Types   []string      `json:"types"`
 	Running []RunningTask `json:"running"`
@@ -29,7 +34,7 @@ type RunningTask struct {
 func (w *Worker) Stats() WorkerStats {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	s := WorkerStats{Name: w.options.Name, Slots: w.slots, Leased: len(w.held), Running: []RunningTask{}}
+	s := WorkerStats{Name: w.options.Name, Slots: w.slots, Leased: len(w.held), Draining: w.stopping, Stuck: w.stuck, Running: []RunningTask{}}
 	for _, f := range w.flows {
 		s.Queues = append(s.Queues, f.queue.String())
 	}

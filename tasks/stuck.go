@@ -27,10 +27,32 @@ func (w *Worker) replace(stuck []*attempt, now time.Time) {
 		w.metrics.stuck.Inc()
 		w.options.Log.Error().Str("task", a.ID).Str("type", a.Type).Int("attempt", a.Attempt).
 			Err(err).Str("stack", err.Stack).Msg("stuck")
+		w.countStuck()
 		w.freeSlot(a)
 		o, settle := a.decide(w.types[a.Type].Retry, nil, err, cause)
 		go w.conclude(a, o, settle)
 	}
+}
+
+// CountStuck ends the worker when more handlers are stuck than MaxStuck.
+func (w *Worker) countStuck() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.stuck++
+	if w.stuck <= w.options.MaxStuck || w.stopping {
+		return
+	}
+	select {
+	case w.spent <- fmt.Errorf("%d handlers ignore their cancelled contexts, more than %d: the process must be started anew", w.stuck, w.options.MaxStuck):
+	default:
+	}
+}
+
+// Unstuck counts a handler that has returned after all.
+func (w *Worker) unstuck() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.stuck--
 }
 
 // GoroutineStacks returns the stacks of all goroutines with their labels.

@@ -7,7 +7,6 @@ package tasks
 import (
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"strings"
 	"time"
 )
@@ -57,15 +56,30 @@ const (
 	maxHeaderBytes = 4 << 10
 )
 
-var validName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,128}$`)
-
 // ValidName reports whether s can name a type, a pool or a task: 1 to 128
 // letters, digits, underscores and hyphens of ASCII.
-func ValidName(s string) bool { return validName.MatchString(s) }
+func ValidName(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; !isLetter(c) && !isDigit(c) && c != '_' && c != '-' {
+			return false
+		}
+	}
+	return 1 <= len(s) && len(s) <= 128
+}
+
+func isLetter(c byte) bool { return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' }
 
 // Check reports the first field of t that cannot be published, as an
 // [*InvalidError]. It does not know the type's schema; [Registry.Check] does.
 func (t Task) Check() error {
+	if err := t.checkFields(); err != nil {
+		return err
+	}
+	return CheckJSON(t.Payload)
+}
+
+// CheckFields checks all but the payload.
+func (t *Task) checkFields() error {
 	switch {
 	case !ValidName(t.Type):
 		return invalid("type", "%q is not 1 to 128 letters, digits, _ or -", clip(t.Type))
@@ -82,10 +96,7 @@ func (t Task) Check() error {
 	case t.MaxAttempts < 0:
 		return invalid("max_attempts", "%d is negative", t.MaxAttempts)
 	}
-	if err := checkHeaders(t.Headers); err != nil {
-		return err
-	}
-	return CheckJSON(t.Payload)
+	return checkHeaders(t.Headers)
 }
 
 func checkHeaders(headers map[string]string) error {

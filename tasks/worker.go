@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -23,7 +24,7 @@ type WorkerOptions struct {
 	// Name identifies the worker in events and logs. Default host-pid.
 	Name string
 	// Concurrency is the number of slots: handlers that run at a time. Default
-	// 10; at most 10,000.
+	// 10; at most [MaxSlots]. [Worker.Scale] changes it.
 	Concurrency int
 	// Pools that the worker serves. Default "main".
 	Pools []string
@@ -47,6 +48,11 @@ type WorkerOptions struct {
 	// before its attempt is settled without it and its slot replaced. Default
 	// 10 s.
 	Stuck time.Duration
+	// MaxStuck is how many stuck handlers may still go on at a time; with one
+	// more the worker drains and Run returns an error, since nothing but the end
+	// of the process ends them. Default: Concurrency, so that the process holds
+	// at most twice the handlers that it was made for.
+	MaxStuck int
 	// MaxLost is how many lost leases make a task a dead letter without another
 	// run; all but the first [SuspectAfter] must have been lost while it ran
 	// alone, so that no task is buried for what another did. Default 5.
@@ -71,9 +77,17 @@ type Worker struct {
 	alone    *attempt              // a suspect that waits for, or has, the worker to itself
 	settling int
 	slots    int
+	stuck    int           // handlers that go on after their attempt was settled
 	stopping bool          // starts no more tasks
 	drained  bool          // hands back what comes
 	changed  chan struct{} // has one element after something ended
+
+	cancelled cancelledRuns
+
+	paused atomic.Pointer[map[string]time.Time] // types, until when
+	orders chan order
+	spent  chan error    // has an element when too many handlers are stuck
+	ended  chan struct{} // closed when Run returns
 }
 
 // A runnable is a type with its wrapped handler.
@@ -100,7 +114,7 @@ func NewWorker(o WorkerOptions) (*Worker, error) {
 		options: o, slots: o.Concurrency, wheel: newWheel(o.Weights),
 		types: map[string]runnable{ProbeType: probe(o.Name)},
 		held:  map[*attempt]struct{}{}, running: map[*attempt]struct{}{},
-		changed: make(chan struct{}, 1),
+		changed: make(chan struct{}, 1), orders: make(chan order), spent: make(chan error, 1), ended: make(chan struct{}),
 	}
 	for _, known := range o.Registry.Types() {
 		if handler, definition := o.Registry.handler(known.Name); handler != nil {
@@ -131,6 +145,7 @@ func (o WorkerOptions) withDefaults() WorkerOptions {
 	o.Grace = cmp.Or(o.Grace, 30*time.Second)
 	o.Stuck = cmp.Or(o.Stuck, 10*time.Second)
 	o.MaxLost = cmp.Or(o.MaxLost, 5)
+	o.MaxStuck = cmp.Or(o.MaxStuck, o.Concurrency)
 	o.Weights = cmp.Or(o.Weights, defaultWeights)
 	if o.Strict {
 		o.Weights = strictWeights
@@ -146,12 +161,14 @@ func (o WorkerOptions) withDefaults() WorkerOptions {
 
 func (o WorkerOptions) check() error {
 	switch {
-	case o.Concurrency < 1 || o.Concurrency > 10_000:
-		return invalid("concurrency", "%d is not within 1 to 10000", o.Concurrency)
+	case o.Concurrency < 1 || o.Concurrency > MaxSlots:
+		return invalid("concurrency", "%d is not within 1 to %d", o.Concurrency, MaxSlots)
 	case o.AckWait < 100*time.Millisecond:
 		return invalid("ack_wait", "%v is less than 100ms", o.AckWait)
 	case o.Stuck < 0:
 		return invalid("stuck", "%v is negative", o.Stuck)
+	case o.MaxStuck < 1:
+		return invalid("max_stuck", "%d is less than 1", o.MaxStuck)
 	case o.MaxLost < 1:
 		return invalid("max_lost", "%d is less than 1", o.MaxLost)
 	case o.Weights.High < 1 || o.Weights.Default < 1 || o.Weights.Low < 1:
@@ -173,35 +190,63 @@ func (o WorkerOptions) check() error {
 // Run works until ctx is done, then drains: it takes no more tasks, hands back
 // those not started, waits for the running ones up to Grace, cancels what still
 // runs with [ErrShutdown] and hands it back without spending an attempt. It
-// returns nil after a drain. Handlers that ignore their cancelled context may
-// outlive it.
+// returns nil after that, and an error when it drained since more handlers are
+// stuck than MaxStuck. Handlers that ignore their cancelled context may outlive
+// it.
 func (w *Worker) Run(ctx context.Context) error {
 	lasting := context.WithoutCancel(ctx)
 	background, stop := context.WithCancel(lasting)
 	var keeping sync.WaitGroup
 	defer keeping.Wait()
 	defer stop()
+	defer close(w.ended)
+	if err := w.listen(ctx, background, &keeping); err != nil || ctx.Err() != nil {
+		return err
+	}
 	if err := w.open(background); err != nil {
 		return err
 	}
 	keeping.Go(func() { w.keep(background) })
 	w.dispatch()
-	<-ctx.Done()
+	err := w.obey(ctx, background)
 	w.drain(lasting)
 	stop()
 	w.await(w.options.AckWait, func() bool { return w.settling == 0 })
-	return nil
+	return err
 }
 
+// Listen lets the source tell what is cancelled and paused, and returns when it
+// has told what stands, or when ctx is done.
+func (w *Worker) listen(ctx, background context.Context, keeping *sync.WaitGroup) error {
+	ready, failed := make(chan struct{}), make(chan error, 1)
+	keeping.Go(func() {
+		if err := w.options.Source.Control(background, w, sync.OnceFunc(func() { close(ready) })); err != nil {
+			failed <- err
+		}
+	})
+	select {
+	case <-ready:
+		return nil
+	case err := <-failed:
+		return fmt.Errorf("hear what is cancelled and paused: %w", err)
+	case <-ctx.Done():
+		return nil
+	}
+}
+
+// Open opens the taps that are not open.
 func (w *Worker) open(ctx context.Context) error {
 	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, f := range w.flows {
+	flows := slices.DeleteFunc(slices.Clone(w.flows), func(f *flow) bool { return f.tap != nil })
+	w.mu.Unlock()
+	for _, f := range flows {
 		tap, err := w.options.Source.Open(ctx, f.queue, func(d *Delivery) { w.accept(ctx, f, d) })
 		if err != nil {
 			return fmt.Errorf("open queue %s: %w", f.queue, err)
 		}
+		w.mu.Lock()
 		f.tap = tap
+		w.mu.Unlock()
 	}
 	return nil
 }

@@ -35,7 +35,7 @@ type consumer struct {
 }
 
 // Run runs the program; kong calls it. Things stop in the order worker, mover and
-// registration and HTTP, connection, server: each still needs the later ones.
+// controller and HTTP, connection, server: each still needs the later ones.
 func (f *flags) Run(ctx context.Context, std cli.Std, given cli.Given, types types) (err error) {
 	if err := f.check(given); err != nil {
 		return err
@@ -125,11 +125,9 @@ func (c *consumer) work(ctx context.Context, web *web) error {
 	around, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	mover := streams.NewMover(c.client, streams.MoverOptions{Log: c.log})
-	register := func(ctx context.Context) error {
-		return c.client.Register(ctx, cli.ReadBuild().Version, c.worker.Stats)
-	}
+	controller := streams.NewController(c.client, streams.ControllerOptions{Worker: c.worker, Version: cli.ReadBuild().Version})
 	var running sync.WaitGroup
-	for _, part := range []func(context.Context) error{mover.Run, register, web.run, c.watch} {
+	for _, part := range []func(context.Context) error{mover.Run, controller.Run, web.run, c.watch} {
 		running.Go(func() {
 			if err := part(around); err != nil {
 				fail(err)

@@ -13,14 +13,14 @@ import (
 )
 
 const (
-	workersWait = 500 * time.Millisecond
+	askWorkers = 500 * time.Millisecond
 	watchQueues = time.Second
 )
 
 // Fleet asks the workers, and looks whether the queues move.
 func (x *examination) fleet(ctx context.Context) {
 	var err error
-	if x.workers, err = x.client.Workers(ctx, workersWait); err != nil {
+	if x.workers, err = x.client.Workers(ctx, askWorkers); err != nil {
 		x.failed("workers", err)
 		return
 	}

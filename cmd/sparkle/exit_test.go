@@ -24,7 +24,7 @@ func TestMisuseExitsWithTwo(t *testing.T) {
 		want string
 	}{
 		"no command":         {nil, `expected one of "task", "queue", "dead"`},
-		"half a command":     {[]string{"task"}, `expected one of "show", "ls", "await", "tail", "result"`},
+		"half a command":     {[]string{"task"}, `expected one of "show", "ls", "await", "tail", "result", ...`},
 		"an unknown command": {[]string{"tusk"}, "unexpected argument tusk"},
 		"no id":              {[]string{"task", "show"}, `expected "<id>"`},
 		"a hostile id":       {[]string{"task", "show", "a\x1b[31m*"}, `is not a task's id`},
@@ -38,6 +38,16 @@ func TestMisuseExitsWithTwo(t *testing.T) {
 		"a time":             {[]string{"task", "ls", "--since", "tea"}, "want a duration such as 2h"},
 		"a time-out":         {[]string{"task", "await", "x", "--timeout=-1s"}, "--timeout: -1s is negative"},
 		"a while":            {[]string{"worker", "ls", "--within", "2h"}, "--within: 2h0m0s is not within"},
+		"nothing to cancel":  {[]string{"task", "cancel"}, "want ids, or flags"},
+		"id and filter":      {[]string{"task", "cancel", "a", "--type", "b"}, "exclude each other"},
+		"a run of many":      {[]string{"task", "cancel", "a", "b", "--run", "r"}, "--run: goes with one id"},
+		"an ended state":     {[]string{"task", "cancel", "--state", "dead"}, "--state must be one of"},
+		"nothing to pause":   {[]string{"queue", "pause"}, "target: want a priority, a pool or a type"},
+		"two ends":           {[]string{"queue", "pause", "--pool", "main", "--for", "1h", "--until", "2h"}, "--for and --until exclude"},
+		"nothing to purge":   {[]string{"queue", "purge"}, "--priority"},
+		"no worker":          {[]string{"worker", "drain"}, "want a worker's name, or --all"},
+		"two workers":        {[]string{"worker", "drain", "w1", "--all"}, "want a worker's name, or --all"},
+		"no slots":           {[]string{"worker", "scale", "w1", "-n", "0"}, "slots: 0 is not within 1 to 10000"},
 		"a format":           {[]string{"queue", "ls", "-o", "xml"}, "--output must be one of"},
 		"no time for a demo": {[]string{"demo", "--timeout", "0s"}, "--timeout: 0s is not above 0"},
 	} {
@@ -57,6 +67,8 @@ func TestMisuseExitsWithTwo(t *testing.T) {
 func TestEachCommandTellsOfAnAbsentServer(t *testing.T) {
 	for _, command := range []string{
 		"task ls", "task show x", "task await x", "task tail x", "task result x", "queue ls", "dead ls", "dead show x", "worker ls", "usage show x",
+		"task cancel x", "task retry x", "queue pause --pool main", "queue resume --pool main", "queue pauses", "queue purge --priority low",
+		"worker scale x -n 1", "worker drain x", "worker resume --all",
 	} {
 		args := append(strings.Fields(command), "--nats-url", "nats://127.0.0.1:1", "--connect-wait", "10ms")
 		got := clitest.Run(t, run, clitest.Input{Args: args})

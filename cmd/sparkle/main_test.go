@@ -86,7 +86,7 @@ func (f fleet) work(t *testing.T, r *tasks.Registry) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 2)
 	go func() { ended <- w.Run(ctx) }()
-	go func() { ended <- f.Client.Register(ctx, "1.0.0", w.Stats) }()
+	go func() { ended <- streams.NewController(f.Client, streams.ControllerOptions{Worker: w}).Run(ctx) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := errors.Join(<-ended, <-ended); err != nil {

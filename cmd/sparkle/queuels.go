@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"sparkle/internal/cli"
@@ -23,10 +24,25 @@ func (c *queueLs) Run(ctx context.Context, s *session) error {
 		return err
 	}
 	s.noteEmpty(len(queues), "no queue yet; a consumer makes them")
-	return queueList(queues).Print(s.printer())
+	p := s.printer()
+	if err := queueList(p, queues).Print(p); err != nil || p.Format != cli.Table {
+		return err
+	}
+	return s.notePausedTypes(ctx, client)
 }
 
-func queueList(queues []streams.QueueInfo) cli.List[streams.QueueInfo] {
+// NotePausedTypes tells what no queue shows.
+func (s *session) notePausedTypes(ctx context.Context, client *streams.Client) error {
+	pauses, err := client.Pauses(ctx)
+	for _, pause := range pauses {
+		if pause.Type != "" {
+			s.say("%s is paused%s", pause.PauseTarget, untilWhen(s.printer(), pause))
+		}
+	}
+	return err
+}
+
+func queueList(p cli.Printer, queues []streams.QueueInfo) cli.List[streams.QueueInfo] {
 	type info = streams.QueueInfo
 	number := func(title string, n func(info) uint64) cli.Column[info] {
 		return cli.Column[info]{Title: title, Right: true, Cell: func(q info) string { return fmt.Sprint(n(q)) }}
@@ -49,7 +65,7 @@ func queueList(queues []streams.QueueInfo) cli.List[streams.QueueInfo] {
 			number("running", func(q info) uint64 { return uint64(q.Running) }),
 			{Title: "oldest", Right: true, Cell: oldest},
 			dead,
-			{Title: "paused", Cell: paused, Paint: func(q info) cli.Color {
+			{Title: "paused", Cell: func(q info) string { return paused(p, q) }, Paint: func(q info) cli.Color {
 				if q.Paused {
 					return cli.Yellow
 				}
@@ -67,9 +83,13 @@ func oldest(q streams.QueueInfo) string {
 	return cli.Age(time.Duration(q.OldestSeconds * float64(time.Second)))
 }
 
-func paused(q streams.QueueInfo) string {
-	if q.Paused {
-		return "paused"
+func paused(p cli.Printer, q streams.QueueInfo) string {
+	switch {
+	case !q.Paused:
+		return "-"
+	case q.Pause == nil:
+		return "paused" // by somebody who told us nothing, such as with the nats command
+	default:
+		return cli.Clip(strings.TrimSpace("paused"+untilWhen(p, *q.Pause)), 60)
 	}
-	return "-"
 }

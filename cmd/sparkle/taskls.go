@@ -14,6 +14,7 @@ type taskLs struct {
 	State    tasks.State    `enum:"scheduled,waiting,running,returned,retrying,parked,held,succeeded,dead,cancelled,expired," default:"" placeholder:"STATE" help:"Only tasks in this state: scheduled, waiting, running, returned, retrying, parked, held, succeeded, dead, cancelled or expired."`
 	Type     string         `placeholder:"TYPE" help:"Only tasks of this type."`
 	Priority tasks.Priority `enum:"high,default,low," default:"" placeholder:"PRIORITY" help:"Only tasks of this priority: high, default or low."`
+	Pool     string         `placeholder:"POOL" help:"Only tasks of this pool."`
 	User     string         `placeholder:"USER" help:"Only tasks of this user."`
 	Since    cli.Moment     `placeholder:"TIME" help:"Only tasks in their state since then: a duration back from now such as 2h, or RFC 3339."`
 	Limit    int            `default:"100" placeholder:"N" help:"At most so many tasks."`
@@ -32,7 +33,7 @@ func (c *taskLs) Run(ctx context.Context, s *session) error {
 		return err
 	}
 	list, err := client.Tasks(ctx, streams.ListFilter{
-		State: c.State, Type: c.Type, Priority: c.Priority, User: c.User, Since: c.Since.Before(time.Now()), Limit: c.Limit,
+		State: c.State, Type: c.Type, Priority: c.Priority, Pool: c.Pool, User: c.User, Since: c.Since.Before(time.Now()), Limit: c.Limit,
 	})
 	if err != nil {
 		return err

@@ -68,6 +68,8 @@ func describe(page *cli.Page, p cli.Printer, t streams.TaskInfo) {
 		page.Field("due", p.Until(*t.Due))
 	}
 	page.Field("reason", string(t.Reason))
+	page.Field("by", t.By)
+	page.Field("why", t.Note)
 	page.Field("error", t.Error)
 	if t.Progress != nil {
 		page.Field("progress", progress(t.Progress.Fraction, t.Progress.Note))

@@ -84,7 +84,7 @@ func planHint(changes []streams.Change) string {
 type topologyApply struct {
 	topologyFlags
 	AllowDestructive bool `help:"Make the changes too that can lose data, such as a shorter retention. They must be confirmed."`
-	Force            bool `short:"f" help:"Do not ask before changes that can lose data."`
+	cli.Force
 }
 
 // Run puts the topology in place; kong calls it.
@@ -97,8 +97,8 @@ func (c *topologyApply) Run(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	if c.AllowDestructive && !c.Force {
-		if err := confirmLoss(ctx, s, client, wanted); err != nil {
+	if c.AllowDestructive {
+		if err := confirmLoss(ctx, s, client, wanted, c.Force.Force); err != nil {
 			return err
 		}
 	}
@@ -120,7 +120,7 @@ func (c *topologyApply) Run(ctx context.Context, s *session) error {
 }
 
 // ConfirmLoss asks only where the plan has something that can lose data.
-func confirmLoss(ctx context.Context, s *session, client *streams.Client, wanted streams.Topology) error {
+func confirmLoss(ctx context.Context, s *session, client *streams.Client, wanted streams.Topology, force bool) error {
 	changes, err := client.Plan(ctx, wanted)
 	if err != nil {
 		return err
@@ -134,7 +134,8 @@ func confirmLoss(ctx context.Context, s *session, client *streams.Client, wanted
 	if len(losing) == 0 {
 		return nil
 	}
-	return cli.Confirm(s.std, fmt.Sprintf("change %d objects so that data can be lost (%s)", len(losing), strings.Join(losing, "; ")), string(client.Namespace()))
+	what := fmt.Sprintf("change %d objects so that data can be lost (%s)", len(losing), strings.Join(losing, "; "))
+	return s.std.Confirm(what, string(client.Namespace()), force)
 }
 
 func count(changes []streams.Change, actions ...streams.Action) int {

@@ -61,7 +61,7 @@ func TestTopologyApplyLosesNothingUnasked(t *testing.T) {
 	if got.Code != 2 || got.Out != "" || age() != 168*time.Hour {
 		t.Errorf("apply --allow-destructive = %+v, want that nobody confirms it", got)
 	}
-	clitest.Contains(t, got.Err, "SPARKLE_EVENTS: it keeps messages for 168h0m0s", "nobody is there to confirm it", "--force")
+	clitest.Contains(t, got.Err, "SPARKLE_EVENTS: it keeps messages for 168h0m0s", "needs --force where no terminal is")
 	got = f.run(t, "topology", "apply", "--events-age", "1h", "--allow-destructive", "-f")
 	if got.Code != 0 || age() != time.Hour {
 		t.Errorf("apply --allow-destructive -f = %+v, want it done", got)

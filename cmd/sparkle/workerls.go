@@ -40,6 +40,12 @@ func workerList(p cli.Printer, workers []tasks.WorkerStats) cli.List[tasks.Worke
 		Columns: []cli.Column[stats]{
 			{Title: "name", Cell: func(w stats) string { return w.Name }},
 			{Title: "slots", Cell: func(w stats) string { return fmt.Sprint(w.Slots) }, Right: true},
+			{Title: "state", Cell: workerState, Paint: func(w stats) cli.Color {
+				if w.Draining {
+					return cli.Yellow
+				}
+				return 0
+			}},
 			{Title: "running", Cell: func(w stats) string { return fmt.Sprint(len(w.Running)) }, Right: true},
 			{Title: "leased", Cell: func(w stats) string { return fmt.Sprint(w.Leased) }, Right: true},
 			{Title: "longest", Cell: func(w stats) string { return longest(p, w) }, Right: true},
@@ -47,6 +53,13 @@ func workerList(p cli.Printer, workers []tasks.WorkerStats) cli.List[tasks.Worke
 			{Title: "types", Cell: func(w stats) string { return fmt.Sprint(len(w.Types)) }, Right: true},
 		},
 	}
+}
+
+func workerState(w tasks.WorkerStats) string {
+	if w.Draining {
+		return "draining"
+	}
+	return "works"
 }
 
 // Longest is how long the task runs that began first.

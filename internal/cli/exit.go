@@ -21,8 +21,8 @@ const (
 	Failed   Code = 1 // whatever has no code of its own
 	Usage    Code = 2 // wrong flags or arguments; a type or a payload that is refused
 	NotFound Code = 3
-	Waiting  Code = 4 // a task of this id has not ended
-	Conflict Code = 4 // what is there differs from what is asked for
+	Waiting  Code = 4 // a conflict: a task of this id has not ended, or it has
+	Conflict Code = 4 // any other one: what is there differs from what is asked for
 	TimedOut Code = 5
 	TaskDead Code = 6 // the task ended, and did not succeed
 )
@@ -70,6 +70,7 @@ func Explain(err error) Verdict {
 		invalid *tasks.InvalidError
 		waiting *streams.WaitingError
 		failed  *streams.FailedError
+		worker  *streams.WorkerNotFoundError
 	)
 	switch {
 	case errors.As(err, &fault):
@@ -79,10 +80,12 @@ func Explain(err error) Verdict {
 	case errors.As(err, &waiting):
 		v.Code, v.Text = Waiting, fmt.Sprintf("task %s has not ended (run %s)", waiting.ID, waiting.Run)
 		v.Hint = fmt.Sprintf("wait for it with: sparkle task await %s; or choose another id", waiting.ID)
-	case errors.Is(err, streams.ErrWaiting), errors.Is(err, tasks.ErrWaiting):
+	case errors.Is(err, streams.ErrWaiting), errors.Is(err, tasks.ErrEnded), errors.Is(err, streams.ErrNotDelayed):
 		v.Code = Waiting
 	case errors.As(err, &failed):
 		v.Code, v.Hint = TaskDead, "its attempts: sparkle task show "+failed.ID
+	case errors.As(err, &worker):
+		v.Code, v.Hint = NotFound, "the workers that answer: sparkle worker ls"
 	case errors.Is(err, streams.ErrNotFound):
 		v.Code, v.Hint = NotFound, "check the id and --namespace; events are kept for 7 days unless set otherwise"
 	default:

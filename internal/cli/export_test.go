@@ -1,4 +1,4 @@
 package cli
 
-// Ask is Confirm where a person is there.
-var Ask = ask
+// Ask asks as on a terminal.
+var Ask = confirm

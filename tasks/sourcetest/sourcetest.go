@@ -26,6 +26,9 @@ type Bench struct {
 	// DeadLetters returns all dead letters. The suite looks at their ID, Type,
 	// Payload, Run, Attempt, Reason, Error and at the states in History.
 	DeadLetters func(ctx context.Context) ([]tasks.DeadLetter, error)
+	// Cancel ends a run. It answers [tasks.ErrEnded] as a [*tasks.EndedError] for
+	// one that ended otherwise, and [tasks.ErrNotFound].
+	Cancel func(ctx context.Context, id string, o tasks.CancelOptions) error
 	// Hurry makes a parked task ready now, or waits until it is. Nil: the suite
 	// does not see a parked task run.
 	Hurry func(ctx context.Context, id string) error
@@ -74,6 +77,10 @@ func cases() []testCase {
 		{"a task whose lease was lost runs elsewhere", redelivers},
 		{"too many lost leases bury unrun", buriesLost},
 		{"a suspect runs alone", runsSuspectAlone},
+		{"a cancelled task that waits or is scheduled never runs", cancelsWaiting},
+		{"a cancelled handler is stopped, and the task goes no further", cancelsRunning},
+		{"a handler that ignores its cancellation is told of", recordsStuckCancelled},
+		{"one run of an id is cancelled, and no other", cancelsOneRun},
 		{"ten shutdowns spend no attempt", survivesShutdowns},
 		{"restarts lose and double nothing", losesNothing},
 	}
