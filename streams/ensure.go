@@ -76,15 +76,7 @@ func (c *Client) take(ctx context.Context, t Topology, s step) error {
 	return wrap(verb, s.Object, err)
 }
 
-// EnsureConsumer puts one queue's consumer in place.
-func (c *Client) ensureConsumer(ctx context.Context, kind string, want jetstream.ConsumerConfig) error {
-	s, err := c.planConsumer(ctx, kind, want)
-	if err != nil {
-		return err
-	}
-	return c.takeConsumer(ctx, s)
-}
-
+// TakeConsumer makes a planned change of one queue's consumer.
 func (c *Client) takeConsumer(ctx context.Context, s step) error {
 	switch {
 	case s.Action == "":

@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	askWorkers = 500 * time.Millisecond
+	askWorkers  = 500 * time.Millisecond
 	watchQueues = time.Second
 )
 
