@@ -114,11 +114,13 @@ func TestDrainingHandsBackTheSuspectThatWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &rig{T: t, memory: tasks.NewMemory(tasks.MemoryOptions{})}
 		r.publish(tasks.Task{ID: "suspect", Priority: tasks.Low})
-		r.abandon(tasks.Low, 2)
+		r.abandon(tasks.Low, 1)
+		r.lease(tasks.Low)
 		r.publish(tasks.Task{ID: "long"})
 		r.start(tasks.WorkerOptions{Registry: handling(tasks.Type[note, note]{}, func(ctx context.Context) error {
 			return pause(ctx, time.Minute)
 		})})
+		passes(ackWait) // the second lease is lost: the suspect comes, and waits for the long one
 		if err := r.worker.Drain(t.Context()); err != nil {
 			t.Errorf("Drain() = %v, want nil", err)
 		}
