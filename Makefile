@@ -15,7 +15,7 @@ FUZZTIME ?= 30s
 
 .PHONY: help
 help: ## print this help
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1m%-10s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  \033[1m%-10s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: ## run every task once on an embedded server, print the results, exit
@@ -33,6 +33,10 @@ build: ## build the commands into bin/
 .PHONY: test
 test: ## run all tests (needs Go only; with -race where there is a C compiler)
 	$(GO) test $(RACE) -parallel 8 -timeout 240s ./...
+
+.PHONY: e2e
+e2e: ## tests that need root: a disk that runs full
+	$(GO) test -tags e2e -v -timeout 240s -run 'FullDisk' ./streams
 
 .PHONY: cover
 cover: ## print the coverage of each package, and fail below the bar

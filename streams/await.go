@@ -51,8 +51,9 @@ func (e *FailedError) Error() string {
 	return text
 }
 
-// An event passes listeners before it is stored: one that passed before we
-// listened may still be missing when it is read, so it is read again soon.
+// An event passes listeners before it is stored, or is refused: one that was
+// heard, or passed before we listened, may still be missing when it is read, so it
+// is read again soon.
 const (
 	firstCheck = 2 * time.Millisecond
 	awaitCheck = 5 * time.Second
@@ -60,9 +61,9 @@ const (
 
 // Await waits until a task has ended and returns its result; a run that did not
 // succeed is a [*FailedError]. An empty run means the one that the id has now.
-// It does not poll: it listens to the task's events, and reads the last stored
-// one a few times at the beginning, after a reconnect, and each 5 s, in case one
-// was missed.
+// It does not poll: it listens to the task's events, and reads what is stored when
+// it hears of the end; also a few times at the beginning, after a reconnect, and
+// each 5 s, in case it missed that.
 // It answers [ErrNotFound] when nothing is known of the id.
 func (c *Client) Await(ctx context.Context, id, run string) (Result, error) {
 	if !tasks.ValidName(id) {
@@ -93,10 +94,10 @@ func (c *Client) await(ctx context.Context, id, run string, heard <-chan *nats.M
 			return Result{}, fmt.Errorf("await %s: %w", id, ctx.Err())
 		case m := <-heard:
 			e := parseEvent(stored{subject: m.Subject, header: m.Header, data: m.Data})
-			if e.Run == run && e.State.Terminal() {
-				return c.result(ctx, e)
+			if e.Run != run || !e.State.Terminal() {
+				continue
 			}
-			continue
+			wait = firstCheck // it passed by, and is not yet an outcome
 		case <-check.C:
 		case <-reconnected:
 		}

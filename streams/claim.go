@@ -13,12 +13,20 @@ import (
 type claim struct {
 	envelope
 	sequence uint64
-	number   int // of this delivery of the message, from 1
-	returned int // deliveries of the message that were handed back
+	number   int  // of this delivery of the message, from 1
+	returned int  // deliveries of the message that were handed back
+	alone    int  // leases that it lost while it ran as a suspect
+	gaveUp   bool // the server delivers it no more: this delivery is lost too
 	ready    time.Time
 }
 
-func (l *claim) lost() int { return max(l.number-1-l.returned, 0) }
+func (l *claim) lost() int {
+	lost := l.number - 1 - l.returned
+	if l.gaveUp {
+		lost++
+	}
+	return max(lost, 0)
+}
 
 func (l *claim) event(o *tasks.Outcome) *Event {
 	e := &Event{
@@ -75,6 +83,8 @@ func (c *Client) judge(ctx context.Context, l claim) (course, Event, error) {
 
 // Finish repeats the steps after a stored outcome; all of them bear repetition.
 func (c *Client) finish(ctx context.Context, l claim, last Event) error {
+	l.number, l.returned = last.Delivery, last.Returned // as the outcome was told
+	l.gaveUp = last.Lost > l.lost()
 	return c.follow(ctx, l, tasks.Outcome{
 		State: last.State, Reason: last.Reason, Error: last.Detail.Error, Stack: last.Detail.Stack,
 		At: last.At, Worker: last.Worker, Started: last.Started, Ended: last.Ended,

@@ -207,25 +207,6 @@ func proved(data []byte, b *Body) bool {
 	return len(data) == b.Size && "SHA-256="+base64.URLEncoding.EncodeToString(sum[:]) == b.Digest
 }
 
-// CopyBlob gives a new run of a task a blob of its own, so that neither run's end
-// takes the other's payload away. What has no blob is returned as it is. The new
-// task must be published after it.
-func (c *Client) copyBlob(ctx context.Context, from envelope, toRun string) (envelope, error) {
-	to := from
-	to.run = toRun
-	if from.body == nil || from.body.Blob == "" || from.body.Blob == payloadBlob(toRun) {
-		return to, nil
-	}
-	data, err := c.checkOut(ctx, from.body)
-	if err != nil {
-		return to, err
-	}
-	body := *from.body
-	body.Data = data
-	to.body = &body
-	return to, c.checkIn(ctx, to.body, payloadBlob(toRun), owner{payloadKind, to.Type, to.ID})
-}
-
 func (c *Client) blobStream() string { return "OBJ_" + c.ns.Stream("BLOBS") }
 
 func (c *Client) chunkSubject(nuid string) string { return "$O." + c.ns.Stream("BLOBS") + ".C." + nuid }

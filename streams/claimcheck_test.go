@@ -285,64 +285,6 @@ func TestAFullObjectStoreRefusesALargePayload(t *testing.T) {
 	}
 }
 
-// A replay is a run of its own: what its letter had is removed with the letter,
-// what it got stays.
-func TestACopiedBlobOutlivesItsOrigin(t *testing.T) {
-	t.Parallel()
-	h := newHarness(t, shortLease)
-	payload := incompressible(300 << 10)
-	receipt := h.publish(tasks.Task{Type: "carry", ID: "again", Payload: payload, At: time.Now().Add(time.Hour)})
-	later := h.message("SPARKLE_TASKS", "sparkle.tasks.*.*.*.*.again")
-	m, err := h.publisher(streams.PublisherOptions{}).SealAgain(h.ctx, later.Subject, later.Header, later.Data, "second")
-	if err != nil {
-		t.Fatalf("SealAgain: %v", err)
-	}
-	stream, err := h.Client.JS().Stream(h.ctx, "SPARKLE_TASKS")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := stream.DeleteMsg(h.ctx, later.Sequence); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := h.Conn.RequestMsgWithContext(h.ctx, m); err != nil {
-		t.Fatal(err)
-	}
-	h.sweep(25 * time.Hour)
-	if names, _ := h.bucket(); len(names) != 1 || names[0] != "payload.second" {
-		t.Errorf("objects %v, want that of the second run and no more %s", names, receipt.Run)
-	}
-	var invalid *tasks.InvalidError
-	_, err = h.publisher(streams.PublisherOptions{}).SealAgain(h.ctx, later.Subject, later.Header, later.Data, "third")
-	if !errors.As(err, &invalid) || invalid.Field != "payload" || !strings.Contains(invalid.Want, "is gone") {
-		t.Errorf("SealAgain of what is gone = %v, want the payload refused", err)
-	}
-	h.work(carrying(same), h.source())
-	if result := h.ended("again", "second"); !bytes.Equal(result.Result, payload) {
-		t.Errorf("ended %s with %d bytes, want the payload", result.State, len(result.Result))
-	}
-}
-
-// A compressed payload that is published again is carried as it was.
-func TestACompressedPayloadIsPublishedAgain(t *testing.T) {
-	t.Parallel()
-	h := newHarness(t, shortLease)
-	payload := fmt.Appendf(nil, `{"text":%q}`, strings.Repeat("green tea ", 10_000))
-	h.publish(tasks.Task{Type: "carry", ID: "first", Payload: payload})
-	m := h.message("SPARKLE_TASKS", "sparkle.tasks.*.*.*.*.first")
-	again, err := h.publisher(streams.PublisherOptions{}).
-		SealAgain(h.ctx, strings.Replace(m.Subject, "first", "second", 1), m.Header, m.Data, "second-run")
-	if err != nil || !bytes.Equal(again.Data, m.Data) || again.Header.Get("Content-Encoding") != "zstd" {
-		t.Fatalf("SealAgain = %d bytes with %v, %v, want them as they were", len(again.Data), again.Header, err)
-	}
-	if _, err := h.Conn.RequestMsgWithContext(h.ctx, again); err != nil {
-		t.Fatal(err)
-	}
-	h.work(carrying(same), h.source())
-	if result := h.ended("second", "second-run"); !bytes.Equal(result.Result, payload) {
-		t.Errorf("ended %s with %d bytes, want the payload", result.State, len(result.Result))
-	}
-}
-
 func (h *harness) sweep(ahead time.Duration) {
 	h.t.Helper()
 	if err := streams.NewMover(h.Client, streams.MoverOptions{}).SweepBlobs(h.ctx, time.Now().Add(ahead)); err != nil {

@@ -7,10 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/rs/zerolog"
 )
 
 // A Client is one namespace on one NATS connection. It is safe for concurrent
@@ -24,6 +26,9 @@ type Client struct {
 	js  jetstream.JetStream
 	ns  Namespace
 	zip compressor
+	// Refusal gets what the server refused and is tried again; nil where nobody
+	// listens.
+	refusal func(error)
 
 	journal *journal
 	mu      sync.Mutex
@@ -50,6 +55,20 @@ func NewClient(nc *nats.Conn, n Namespace) (*Client, error) {
 	}
 	return &Client{nc: nc, js: js, ns: n, journal: &journal{js: js}}, nil
 }
+
+// Telling returns the same client for one that tells log, at most once in a
+// while, what the server does not store and is asked again to.
+func (c *Client) telling(log zerolog.Logger) *Client {
+	var told atomic.Int64 // unix nanoseconds
+	return &Client{Codecs: c.Codecs, nc: c.nc, js: c.js, ns: c.ns, journal: c.journal, fault: c.fault, refusal: func(err error) {
+		last, now := told.Load(), time.Now().UnixNano()
+		if now-last >= int64(tellEvery) && told.CompareAndSwap(last, now) {
+			log.Warn().Err(err).Msg("not stored yet")
+		}
+	}}
+}
+
+const tellEvery = 5 * time.Second
 
 // ControlBucket is what the fleet shares beside the streams; keys.go lists its keys.
 func (c *Client) controlBucket(ctx context.Context) (jetstream.KeyValue, error) {

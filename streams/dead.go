@@ -26,6 +26,9 @@ func (c *Client) bury(ctx context.Context, l claim, o tasks.Outcome) error {
 	m.Subject = c.ns.Dead(l.Task)
 	m.Header.Set(HeaderAttempt, strconv.Itoa(l.attempt))
 	m.Header.Set(HeaderRun, l.run)
+	if lost := l.lost(); lost > 0 {
+		m.Header.Set(HeaderLost, strconv.Itoa(lost))
+	}
 	m.Header.Set(HeaderReason, string(o.Reason))
 	m.Header.Set(HeaderError, oneLine(o.Error))
 	m.Header.Set(HeaderSequence, strconv.FormatUint(l.sequence, 10))
@@ -76,6 +79,7 @@ type DeadLetter struct {
 	Reason      tasks.Reason      `json:"reason"`
 	Error       string            `json:"error"`
 	Attempt     int               `json:"attempt"`
+	Lost        int               `json:"lost,omitempty"` // leases of that attempt that were neither settled nor handed back
 	MaxAttempts int               `json:"max_attempts,omitempty"`
 	Timeout     time.Duration     `json:"timeout_ns,omitempty"`
 	Expires     time.Time         `json:"expires,omitzero"`
@@ -131,7 +135,7 @@ func (c *Client) parseDead(s stored) DeadLetter {
 	d := DeadLetter{
 		Sequence: s.sequence, ID: e.ID, Run: e.run, Type: e.Type, Priority: e.Priority, Pool: e.Pool, User: e.User,
 		Reason: tasks.Reason(header(s.header, HeaderReason)), Error: header(s.header, HeaderError),
-		Attempt: e.attempt, MaxAttempts: e.MaxAttempts, Timeout: e.Timeout, Expires: e.Expires, Headers: e.Headers,
+		Attempt: e.attempt, Lost: number(s.header, HeaderLost), MaxAttempts: e.MaxAttempts, Timeout: e.Timeout, Expires: e.Expires, Headers: e.Headers,
 		Lineage: e.lineage, Died: timestamp(s.header, HeaderDied), Body: e.body,
 	}
 	if d.Died.IsZero() {

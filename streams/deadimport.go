@@ -121,6 +121,9 @@ func (d DeadLetter) message(n Namespace, body *Body) (*nats.Msg, error) {
 	m.Header.Set(HeaderReason, string(d.Reason))
 	m.Header.Set(HeaderError, oneLine(d.Error))
 	m.Header.Set(HeaderHistory, string(history))
+	if d.Lost > 0 {
+		m.Header.Set(HeaderLost, strconv.Itoa(d.Lost))
+	}
 	m.Header.Set(HeaderDied, d.Died.UTC().Format(time.RFC3339Nano))
 	return m, nil
 }

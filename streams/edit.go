@@ -13,14 +13,14 @@ import (
 // An Edit changes one place of a payload. [ParseSet], [ParseUnset] and
 // [Replace] make one.
 type Edit struct {
-	path  []step
+	path  []pathStep
 	value json.RawMessage // decoded anew for each payload, since later edits may change it
 	unset bool
 }
 
-// A step leads from a value to one inside it: to a field, or with a nil name to
+// A pathStep leads from a value to one inside it: to a field, or with a nil name to
 // an element.
-type step struct {
+type pathStep struct {
 	name  *string
 	index int
 }
@@ -75,7 +75,7 @@ func Replace(payload []byte) (Edit, error) {
 }
 
 // ParsePath reads a path and returns what stands behind it.
-func parsePath(text string) (path []step, rest string, err error) {
+func parsePath(text string) (path []pathStep, rest string, err error) {
 	rest, ok := strings.CutPrefix(text, "payload")
 	if !ok {
 		return nil, "", pathFault(text, "payload at its beginning")
@@ -84,8 +84,8 @@ func parsePath(text string) (path []step, rest string, err error) {
 		if len(text)-len(rest) > maxPath || len(path) == tasks.MaxDepth {
 			return nil, "", pathFault(text, "at most 64 steps in 1 KiB")
 		}
-		var next step
-		if next, rest, ok = parseStep(rest); !ok {
+		var next pathStep
+		if next, rest, ok = parsePathStep(rest); !ok {
 			return nil, "", pathFault(text, `.name, [0] or ["any name"] at each step`)
 		}
 		path = append(path, next)
@@ -93,29 +93,29 @@ func parsePath(text string) (path []step, rest string, err error) {
 	return path, rest, nil
 }
 
-func parseStep(text string) (next step, rest string, ok bool) {
+func parsePathStep(text string) (next pathStep, rest string, ok bool) {
 	switch {
 	case strings.HasPrefix(text, `["`):
 		decoder := json.NewDecoder(strings.NewReader(text[1:]))
 		var name string
 		if decoder.Decode(&name) != nil {
-			return step{}, "", false
+			return pathStep{}, "", false
 		}
 		rest, ok = strings.CutPrefix(text[1+decoder.InputOffset():], "]")
-		return step{name: &name}, rest, ok
+		return pathStep{name: &name}, rest, ok
 	case text[0] == '[':
 		digits, after, found := strings.Cut(text[1:], "]")
 		index, err := strconv.ParseUint(digits, 10, 32)
-		return step{index: int(index)}, after, found && err == nil && index < maxIndex
+		return pathStep{index: int(index)}, after, found && err == nil && index < maxIndex
 	case text[0] == '.':
 		end := strings.IndexAny(text[1:], ".[]=\"")
 		if end < 0 {
 			end = len(text) - 1
 		}
 		name := text[1 : 1+end]
-		return step{name: &name}, text[1+end:], name != ""
+		return pathStep{name: &name}, text[1+end:], name != ""
 	default:
-		return step{}, "", false
+		return pathStep{}, "", false
 	}
 }
 
@@ -170,7 +170,7 @@ func decodeExact(payload []byte) (value any, err error) {
 }
 
 // Apply returns node with the edit made at path, which begins at node.
-func (e Edit) apply(node any, path []step, at string) (any, error) {
+func (e Edit) apply(node any, path []pathStep, at string) (any, error) {
 	switch {
 	case len(path) == 0:
 		return decodeExact(e.value)
@@ -181,7 +181,7 @@ func (e Edit) apply(node any, path []step, at string) (any, error) {
 	}
 }
 
-func (e Edit) applyField(node any, path []step, at string) (any, error) {
+func (e Edit) applyField(node any, path []pathStep, at string) (any, error) {
 	name := *path[0].name
 	object, ok := node.(map[string]any)
 	switch {
@@ -202,7 +202,7 @@ func (e Edit) applyField(node any, path []step, at string) (any, error) {
 	return object, err
 }
 
-func (e Edit) applyElement(node any, path []step, at string) (any, error) {
+func (e Edit) applyElement(node any, path []pathStep, at string) (any, error) {
 	index := path[0].index
 	list, ok := node.([]any)
 	switch {

@@ -37,8 +37,8 @@ func TestEnsureCreatesOnceAndThenChangesNothing(t *testing.T) {
 	t.Parallel()
 	client := emptyServer(t)
 	changes, err := client.Ensure(t.Context(), streams.Topology{Pools: []string{"main", "gpu"}})
-	if err != nil || len(changes) != 5+1+6+1 {
-		t.Fatalf("Ensure on an empty server = %v, %v, want 13 objects created", changes, err)
+	if err != nil || len(changes) != 5+2+6+1 {
+		t.Fatalf("Ensure on an empty server = %v, %v, want 14 objects created", changes, err)
 	}
 	for _, change := range changes {
 		if change.Action != "created" {

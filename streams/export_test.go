@@ -15,16 +15,6 @@ import (
 // whenever fn returns an error, as if the process died there.
 func (s *Source) Fault(fn func(step string) error) { s.fault = fn }
 
-// SealAgain returns the message of another run of a stored task.
-func (p *Publisher) SealAgain(ctx context.Context, subject string, h nats.Header, data []byte, run string) (*nats.Msg, error) {
-	e, err := p.ns.open(stored{subject: subject, header: h, data: data})
-	if err != nil {
-		return nil, err
-	}
-	e.run, e.At = run, time.Time{}
-	return p.seal(ctx, e)
-}
-
 // NewReader is a client without a connection, which reads and writes bodies.
 func NewReader(codecs ...Codec) *Client { return &Client{Codecs: codecs} }
 

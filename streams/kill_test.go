@@ -57,6 +57,9 @@ func child(role, where string) {
 		return
 	case "batch":
 		publishBatches(ctx, client)
+	case "poisoned":
+		poisonedChild(client)
+		return
 	}
 	registry := killable(client, func() {
 		fmt.Println("started")
@@ -123,12 +126,17 @@ func killable(client *streams.Client, hang func()) *tasks.Registry {
 	return &r
 }
 
+func childCommand(role, where string) *exec.Cmd {
+	cmd := exec.Command(os.Args[0], "-test.run=^$")
+	cmd.Env = append(os.Environ(), childRole+"="+role+" "+where)
+	return cmd
+}
+
 // Spawn starts a child and passes on its lines; the test kills it at the latest
 // when it ends.
 func spawn(t *testing.T, role, where string) (*exec.Cmd, <-chan string) {
 	t.Helper()
-	cmd := exec.Command(os.Args[0], "-test.run=^$")
-	cmd.Env = append(os.Environ(), childRole+"="+role+" "+where)
+	cmd := childCommand(role, where)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

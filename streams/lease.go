@@ -23,7 +23,7 @@ type lease struct {
 
 func (l *lease) delivery() *tasks.Delivery {
 	l.handed = tasks.Delivery{
-		Task: l.Task, Load: l.payload(), Run: l.run, Attempt: l.attempt, Lost: l.lost(), Ready: l.ready, Lease: l,
+		Task: l.Task, Load: l.payload(), Run: l.run, Attempt: l.attempt, Lost: l.lost(), Alone: l.alone, Ready: l.ready, Lease: l,
 	}
 	return &l.handed
 }
@@ -60,12 +60,16 @@ func (l *lease) Settle(ctx context.Context, o tasks.Outcome) error {
 	if err := l.source.step("event"); err != nil {
 		return err
 	}
-	event := l.event(&o)
-	var err error
+	event, err := l.event(&o), error(nil)
 	if event.Body, err = l.packResult(ctx, &o); err != nil {
 		return fmt.Errorf("store the result of %s: %w", l.ID, err)
 	}
-	if err := l.source.append(ctx, event); err != nil {
+	err = l.source.append(ctx, event)
+	if o.State == tasks.Succeeded && tooLarge(err) {
+		o = l.unstorable(ctx, o, err)
+		err = l.source.append(ctx, l.event(&o))
+	}
+	if err != nil {
 		return fmt.Errorf("store outcome %s of %s: %w", o.State, l.ID, err)
 	}
 	if err := l.source.step("follow"); err != nil {
@@ -115,6 +119,15 @@ func (l *lease) success(o *tasks.Outcome) (m *nats.Msg, ok bool) {
 	event.Body = body
 	m, err = event.message(l.source.ns)
 	return m, err == nil
+}
+
+// Unstorable is what becomes of a result that the stream of events does not take:
+// running the task again would bring no smaller one.
+func (l *lease) unstorable(ctx context.Context, o tasks.Outcome, err error) tasks.Outcome {
+	return tasks.Outcome{
+		State: tasks.Dead, Reason: tasks.ReasonPermanent, Worker: o.Worker, Started: o.Started, Ended: o.Ended,
+		Error: fmt.Sprintf("result: %d bytes do not fit: %v", len(o.Result), l.source.explain(ctx, err, l.source.ns.Event(l.Type, l.ID))),
+	}
 }
 
 // Worn reports that half of the deliveries that the server grants a message are

@@ -9,9 +9,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
-
 	"sparkle/tasks"
 )
 
@@ -78,16 +75,4 @@ func (l *lane) one(ctx context.Context, s sealed, uncertain, away bool) error {
 	return fmt.Errorf("publish %s %s: %w", s.Type, s.ID, err)
 }
 
-// TooLarge reports whether the connection or the stream takes no message of that
-// size.
-func tooLarge(err error) bool {
-	var api *jetstream.APIError
-	return errors.Is(err, nats.ErrMaxPayload) || errors.As(err, &api) && (api.ErrorCode == errMessageSize || api.ErrorCode == errHeaderSize)
-}
-
 var errTooLarge = &tasks.InvalidError{Field: "task", Want: "headers and payload are more than the server accepts"}
-
-const (
-	errMessageSize jetstream.ErrorCode = 10054
-	errHeaderSize  jetstream.ErrorCode = 10097
-)

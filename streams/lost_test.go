@@ -62,9 +62,9 @@ func TestTooManyLostLeasesBuryWithoutAnotherRun(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, streams.Topology{AckWait: 200 * time.Millisecond})
 	receipt := h.publish(tasks.Task{Type: "count", ID: "killer", Payload: []byte(`{"n":1}`)})
-	h.hold(3)
+	h.hold(2)
 	var runs atomic.Int64
-	h.work(counting(&runs), h.source(), func(o *tasks.WorkerOptions) { o.MaxLost = 3 })
+	h.work(counting(&runs), h.source(), func(o *tasks.WorkerOptions) { o.MaxLost = 2 })
 	result := h.ended(receipt.ID, receipt.Run)
 	h.drained()
 	letters := h.deadLetters("killer")

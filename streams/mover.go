@@ -35,7 +35,7 @@ type Mover struct {
 // NewMover returns a mover over c.
 func NewMover(c *Client, o MoverOptions) *Mover {
 	o.SweepEvery = max(cmp.Or(o.SweepEvery, time.Minute), time.Second)
-	return &Mover{Client: c, options: o}
+	return &Mover{Client: c.telling(o.Log), options: o}
 }
 
 // Run moves and sweeps until ctx is done; then it returns nil.
@@ -86,11 +86,12 @@ func (m *Mover) follow(ctx context.Context) error {
 
 func (m *Mover) handle(ctx context.Context, message jetstream.Msg) {
 	var advisory struct {
-		Sequence uint64 `json:"stream_seq"`
+		Sequence   uint64 `json:"stream_seq"`
+		Deliveries int    `json:"deliveries"`
 	}
 	err := json.Unmarshal(message.Data(), &advisory)
 	if err == nil && advisory.Sequence > 0 {
-		err = m.move(ctx, advisory.Sequence)
+		err = m.move(ctx, advisory.Sequence, advisory.Deliveries)
 	}
 	if err != nil {
 		m.options.Log.Warn().Err(err).Uint64("sequence", advisory.Sequence).Msg("not moved")
@@ -102,16 +103,17 @@ func (m *Mover) handle(ctx context.Context, message jetstream.Msg) {
 
 // Move buries the task of that sequence: its end as an event, its dead letter,
 // then its deletion. What was settled meanwhile is only deleted.
-func (m *Mover) move(ctx context.Context, sequence uint64) error {
-	l, found, err := m.find(ctx, sequence)
+func (m *Mover) move(ctx context.Context, sequence uint64, deliveries int) error {
+	l, found, err := m.find(ctx, sequence, deliveries)
 	if err != nil || !found {
 		return err
 	}
 	return m.resolve(ctx, l)
 }
 
-// Find reads the message of that sequence, if it is still there.
-func (m *Mover) find(ctx context.Context, sequence uint64) (claim, bool, error) {
+// Find reads the message of that sequence, if it is still there, which the
+// server has given up after so many deliveries.
+func (m *Mover) find(ctx context.Context, sequence uint64, deliveries int) (claim, bool, error) {
 	s, err := m.leaderAt(ctx, "TASKS", sequence)
 	if errors.Is(err, errNoMessage) {
 		return claim{}, false, nil
@@ -123,7 +125,7 @@ func (m *Mover) find(ctx context.Context, sequence uint64) (claim, bool, error) 
 	if err != nil {
 		return claim{}, false, fmt.Errorf("move message %d: %w", sequence, err)
 	}
-	return claim{envelope: e, sequence: sequence, ready: s.time}, true, nil
+	return claim{envelope: e, sequence: sequence, number: max(deliveries, 0), gaveUp: true, ready: s.time}, true, nil
 }
 
 func (m *Mover) resolve(ctx context.Context, l claim) error {
@@ -133,6 +135,9 @@ func (m *Mover) resolve(ctx context.Context, l claim) error {
 	}
 	switch course {
 	case runIt:
+		if event.Sequence == l.sequence {
+			l.returned = event.Returned
+		}
 		err = m.end(ctx, l)
 	case finishIt:
 		err = m.finish(ctx, l, event)

@@ -43,19 +43,8 @@ func (p Packing) inlineLimit(maxMessage int64) int {
 
 // PackPayload decides how a payload is carried, and stores its blob if it has
 // one. It gives the writing of a blob the publisher's patience and a second for
-// each MiB. What is carried already, as by a dead letter that is published again,
-// stays as it is, with a copy of its blob.
+// each MiB.
 func (p *Publisher) packPayload(ctx context.Context, e envelope) (*Body, error) {
-	if e.body != nil {
-		writing, cancel := p.writing(ctx, e.body.Size)
-		defer cancel()
-		copied, err := p.copyBlob(writing, e, e.run)
-		var broken *UnreadableError
-		if errors.As(err, &broken) {
-			return nil, &tasks.InvalidError{Field: "payload", Want: broken.Want}
-		}
-		return copied.body, p.unwritten(ctx, writing, err)
-	}
 	b, large, err := p.pack(p.options.Packing, e.Payload)
 	if err != nil {
 		return nil, &tasks.InvalidError{Field: "payload", Want: err.Error()}

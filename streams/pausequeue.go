@@ -79,22 +79,41 @@ func (c *Client) pauseConsumer(ctx context.Context, q tasks.Queue, until time.Ti
 	return wrap("set the pause of", "consumer "+q.String(), err)
 }
 
-// EnsureQueue makes a queue's consumer, or makes it right: paused from its first
-// moment where the control bucket says so. A pause that nobody stored, such as one
-// set with the nats command, is left as it is.
-func (c *Client) ensureQueue(ctx context.Context, t Topology, q tasks.Queue, pauses []Pause) (Change, error) {
+// EnsureQueue makes a queue's consumer, or makes it right.
+func (c *Client) ensureQueue(ctx context.Context, t Topology, q tasks.Queue, pauses []Pause) error {
+	s, err := c.planQueue(ctx, t, q, pauses)
+	if err != nil {
+		return err
+	}
+	return c.takeConsumer(ctx, s)
+}
+
+// PlanQueue plans a queue's consumer: paused from its first moment where the
+// control bucket says so. A pause that nobody stored, such as one set with the
+// nats command, is left as it is.
+func (c *Client) planQueue(ctx context.Context, t Topology, q tasks.Queue, pauses []Pause) (step, error) {
 	want := t.consumer(c.ns, q)
 	until := pausedUntil(pauses, q, time.Now())
 	if !until.IsZero() {
 		want.PauseUntil = &until
 	}
-	change, err := c.ensureConsumer(ctx, "TASKS", want)
-	if err != nil || until.IsZero() || change.Action == "created" {
-		return change, err
+	s, err := c.planConsumer(ctx, "TASKS", want)
+	if err != nil || until.IsZero() || s.Action == Created || s.Action == Impossible {
+		return s, err
 	}
 	consumer, err := c.js.Consumer(ctx, c.ns.Stream("TASKS"), q.String())
 	if err != nil || consumer.CachedInfo().Paused {
-		return change, err
+		return s, err
 	}
-	return change, c.pauseConsumer(ctx, q, until)
+	first := s.do
+	s.Action, s.Fields = Updated, append(s.Fields, "PauseUntil: none → "+until.UTC().Format(time.RFC3339))
+	s.do = func(ctx context.Context) error {
+		if first != nil {
+			if err := first(ctx); err != nil {
+				return err
+			}
+		}
+		return c.pauseConsumer(ctx, q, until)
+	}
+	return s, nil
 }

@@ -203,7 +203,7 @@ func (p *Publisher) insist(ctx context.Context, begun time.Time, hint string, er
 	case err == nil || ctx.Err() == nil || errors.Is(err, ErrWaiting):
 		return err
 	case answer != nil:
-		return fmt.Errorf("the server did not store it within %v: %w", p.options.Patience, answer)
+		return fmt.Errorf("the server did not store it within %v: %w", p.options.Patience, p.explain(ctx, answer, p.ns.subject("tasks")))
 	default:
 		return fmt.Errorf("%w within %v; it may have been stored: %s (%w)", ErrUnreachable, p.options.Patience, hint, err)
 	}
@@ -226,7 +226,7 @@ func (p *Publisher) send(ctx context.Context, m *nats.Msg) (uint64, error) {
 	}
 	sequence, err := p.place(ctx, m)
 	if err != nil && permanent(err) {
-		return 0, backoff.Permanent(p.explain(err, m.Subject))
+		return 0, backoff.Permanent(p.explain(ctx, err, m.Subject))
 	}
 	return sequence, err
 }
@@ -266,12 +266,4 @@ func permanent(err error) bool {
 		return errors.Is(err, nats.ErrMaxPayload) || errors.Is(err, nats.ErrConnectionClosed) || errors.Is(err, nats.ErrBadSubject)
 	}
 	return !contended(err) && api.Code < 500
-}
-
-// Explain adds what to do to errors of the server that newcomers meet.
-func (c *Client) explain(err error, subject string) error {
-	if errors.Is(err, nats.ErrMaxPayload) {
-		return fmt.Errorf("%w: headers and payload of %s exceed what the server accepts", err, subject)
-	}
-	return err
 }

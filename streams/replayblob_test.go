@@ -7,6 +7,7 @@ import (
 	"errors"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"sparkle/streams"
 	"sparkle/tasks"
@@ -59,6 +60,33 @@ func TestALargePayloadSurvivesExportImportAndReplay(t *testing.T) {
 	end := h.ended("large", replayed.Run)
 	if end.State != tasks.Succeeded || !bytes.Equal(end.Result, payload) {
 		t.Errorf("the replayed run ended as %s with %d bytes, want succeeded with its payload", end.State, len(end.Result))
+	}
+}
+
+// A replay is a run of its own: the sweep removes what its letter had and keeps
+// what it got.
+func TestAReplayHasABlobOfItsOwn(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, streams.Topology{})
+	payload := incompressible(300 << 10)
+	stop := h.work(carrying(func(context.Context, letter) (letter, error) {
+		return letter{}, tasks.Permanent(errors.New("no"))
+	}), h.source())
+	receipt := h.publish(tasks.Task{Type: carry.Name, ID: "again", Payload: payload})
+	h.ended(receipt.ID, receipt.Run)
+	h.drained()
+	stop()
+	replayed, err := h.replayer(streams.ReplayOptions{}).Replay(h.ctx, h.deadLetters("again")[0])
+	if err != nil {
+		t.Fatalf("Replay: %v", err)
+	}
+	h.sweep(25 * time.Hour)
+	if names, _ := h.bucket(); len(names) != 1 || names[0] != "payload."+replayed.Run {
+		t.Errorf("objects %v, want that of run %s alone", names, replayed.Run)
+	}
+	h.work(carrying(same), h.source())
+	if end := h.ended("again", replayed.Run); !bytes.Equal(end.Result, payload) {
+		t.Errorf("ended as %s with %d bytes, want the payload", end.State, len(end.Result))
 	}
 }
 

@@ -33,7 +33,9 @@ type Source struct {
 }
 
 // NewSource returns a source over c.
-func NewSource(c *Client, o SourceOptions) *Source { return &Source{Client: c, options: o} }
+func NewSource(c *Client, o SourceOptions) *Source {
+	return &Source{Client: c.telling(o.Log), options: o}
+}
 
 // Open implements [tasks.Source].
 func (s *Source) Open(ctx context.Context, q tasks.Queue, deliver func(*tasks.Delivery)) (tasks.Tap, error) {
@@ -49,8 +51,7 @@ func (s *Source) ensure(ctx context.Context, q tasks.Queue) error {
 	if err != nil {
 		return err
 	}
-	_, err = s.ensureQueue(ctx, s.options.Topology, q, pauses)
-	return err
+	return s.ensureQueue(ctx, s.options.Topology, q, pauses)
 }
 
 // Receive turns a message into a delivery. What was delivered or tried before
@@ -111,6 +112,9 @@ func (s *Source) look(ctx context.Context, l *lease) *tasks.Delivery {
 	var event Event
 	err := s.retry(ctx, func() (err error) {
 		course, event, err = s.judge(ctx, l.claim)
+		if err == nil && course == runIt && l.number > tasks.SuspectAfter {
+			l.alone, err = s.lostAlone(ctx, l.claim)
+		}
 		return err
 	})
 	switch {
@@ -135,6 +139,28 @@ func (s *Source) look(ctx context.Context, l *lease) *tasks.Delivery {
 
 // MalformedType is the type of letters whose subject named no task.
 const malformedType = "malformed"
+
+// LostAlone counts the deliveries of a message that were told to run as a suspect
+// does, and that ended without a word.
+func (s *Source) lostAlone(ctx context.Context, l claim) (int, error) {
+	events, err := s.events(ctx, s.ns.Event(l.Type, l.ID))
+	if err != nil {
+		return 0, err
+	}
+	alone := map[int]bool{}
+	for _, e := range events {
+		if e.Run == l.run && e.Sequence == l.sequence && e.Delivery < l.number && e.Lost >= tasks.SuspectAfter {
+			alone[e.Delivery] = e.State == tasks.Running
+		}
+	}
+	n := 0
+	for _, lost := range alone {
+		if lost {
+			n++
+		}
+	}
+	return n, nil
+}
 
 // BuryMalformed keeps what was published on a subject that names no task, where
 // people look for what failed.

@@ -23,13 +23,13 @@ func (c *Client) append(ctx context.Context, e *Event) error {
 	if c.nc.IsConnected() && c.journal.add(ctx, m) == nil { // as nearly always
 		return nil
 	}
-	return c.retry(ctx, func() error { return c.journal.add(ctx, m) })
+	return c.retry(ctx, func() error { return c.refusedBy(c.journal.add(ctx, m), m.Subject) })
 }
 
 // Publish stores a message and returns the server's refusal, if any.
 func (c *Client) publish(ctx context.Context, m *nats.Msg) error {
 	_, err := c.place(ctx, m)
-	return err
+	return c.refusedBy(err, m.Subject)
 }
 
 // Place stores a message and returns its sequence. It does what the client's
@@ -83,6 +83,9 @@ func (c *Client) retry(ctx context.Context, do func() error) error {
 		err := do()
 		if err != nil && (permanent(err) || refused(err)) {
 			return backoff.Permanent(err)
+		}
+		if api := (*jetstream.APIError)(nil); c.refusal != nil && errors.As(err, &api) {
+			c.refusal(err)
 		}
 		return err
 	}

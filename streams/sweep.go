@@ -77,13 +77,18 @@ func (m *Mover) Sweep(ctx context.Context) error {
 	return nil
 }
 
-// SweepQueue looks below the ack floor, and below the last delivery where
-// nothing is pending: with only dead messages the floor stays at 0.
-func (m *Mover) sweepQueue(ctx context.Context, info *jetstream.ConsumerInfo) error {
-	bound := info.AckFloor.Stream
+// Sweepable is the sequence up to which nobody can hold what is stored: the ack
+// floor, or the last delivery where nothing is pending, for with only dead
+// messages the floor stays at 0.
+func sweepable(info *jetstream.ConsumerInfo) uint64 {
 	if info.NumAckPending == 0 {
-		bound = info.Delivered.Stream
+		return info.Delivered.Stream
 	}
+	return info.AckFloor.Stream
+}
+
+func (m *Mover) sweepQueue(ctx context.Context, info *jetstream.ConsumerInfo) error {
+	bound := sweepable(info)
 	var orphans []uint64
 	if bound == 0 {
 		return nil
@@ -99,7 +104,7 @@ func (m *Mover) sweepQueue(ctx context.Context, info *jetstream.ConsumerInfo) er
 		return err
 	}
 	for _, sequence := range orphans {
-		if err := m.moveOrphan(ctx, sequence); err != nil {
+		if err := m.moveOrphan(ctx, sequence, info.Config.MaxDeliver); err != nil {
 			return err
 		}
 	}
@@ -107,8 +112,8 @@ func (m *Mover) sweepQueue(ctx context.Context, info *jetstream.ConsumerInfo) er
 }
 
 // MoveOrphan spares what is about to be delivered anew: a message handed back.
-func (m *Mover) moveOrphan(ctx context.Context, sequence uint64) error {
-	l, found, err := m.find(ctx, sequence)
+func (m *Mover) moveOrphan(ctx context.Context, sequence uint64, deliveries int) error {
+	l, found, err := m.find(ctx, sequence, deliveries)
 	if err != nil || !found {
 		return err
 	}

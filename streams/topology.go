@@ -68,7 +68,7 @@ func (t Topology) streams(n Namespace) []jetstream.StreamConfig {
 			Name: n.Stream("TASKS"), Description: "Work to do.", Subjects: taskSubjects(n),
 			Retention: jetstream.WorkQueuePolicy, AllowMsgSchedules: true, AllowMsgTTL: true,
 			AllowDirect: true, AllowAtomicPublish: true, AllowBatchPublish: true, AllowRollup: true,
-			MaxMsgSize: maxTask,
+			MaxMsgSize: maxTask, MaxMsgs: -1, MaxBytes: -1,
 		},
 		{
 			Name: n.Stream("EVENTS"), Description: "Every state change; the last is the task's state.",

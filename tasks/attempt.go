@@ -36,6 +36,28 @@ type attempt struct {
 	cancellation *Cancellation
 }
 
+// Guilty reports that the attempt has lost all the leases that it may, and those
+// of a suspect by itself: what only stood beside it is run, again and alone.
+func (a *attempt) guilty() bool {
+	most := a.worker.options.MaxLost
+	return a.Lost >= most && a.Alone >= most-SuspectAfter
+}
+
+func (a *attempt) suspect() bool { return a.Lost >= SuspectAfter && !a.guilty() }
+
+// Testify makes the source store that a suspect is about to run, for its lease
+// tells no more once the process has died of it. A source takes the report
+// before it confirms the extension. When it confirms nothing the attempt runs
+// all the same: it is then buried later.
+func (a *attempt) testify() {
+	ctx, cancel := context.WithTimeout(a.base, a.worker.options.AckWait/6)
+	defer cancel()
+	a.Lease.Report(Report{Worker: a.worker.options.Name, Started: a.started, First: true})
+	if err := a.Lease.Extend(ctx); err != nil {
+		a.worker.options.Log.Warn().Str("task", a.ID).Str("type", a.Type).Err(err).Msg("suspect runs unrecorded")
+	}
+}
+
 // Execute runs the handler and decides what follows from its answer.
 func (a *attempt) execute(ctx context.Context) (o Outcome, settle bool) {
 	kind, known := a.worker.types[a.Type]
@@ -48,7 +70,7 @@ func (a *attempt) execute(ctx context.Context) (o Outcome, settle bool) {
 		return cancelledOutcome(nil), true
 	case !a.Expires.IsZero() && now.After(a.Expires):
 		return Outcome{State: Expired}, true
-	case a.Lost >= a.worker.options.MaxLost:
+	case a.guilty():
 		return a.worker.buryLost(a), true
 	case paused:
 		return Outcome{State: Parked, Reason: ReasonPaused, At: again}, true

@@ -79,7 +79,7 @@ func (w *Worker) next() *attempt {
 		return nil
 	}
 	a := w.pick()
-	if a == nil || a.Lost < suspectAfter || a.Lost >= w.options.MaxLost {
+	if a == nil || !a.suspect() {
 		return a
 	}
 	if w.alone = a; len(w.running) > 0 {
@@ -154,6 +154,9 @@ func (w *Worker) run(a *attempt) (next *attempt) {
 			w.unstuck()
 		}
 	}()
+	if a.suspect() {
+		a.testify()
+	}
 	o, settle := a.execute(a.ctx)
 	returned = true
 	if !a.taken.CompareAndSwap(false, true) {

@@ -16,6 +16,8 @@ type memoryRun struct {
 	run       string
 	attempt   int
 	lost      int
+	alone     int  // of the lost, as a suspect that ran
+	runs      bool // as a suspect
 	ready     time.Time
 	place     uint64         // in its queue
 	waits     *list.Element  // nil: not in its queue
@@ -53,10 +55,10 @@ func (r *memoryRun) rejoin() {
 
 // Hold leases the run.
 func (r *memoryRun) hold() *Delivery {
-	r.lease = &memoryLease{r}
+	r.lease, r.runs = &memoryLease{r}, false
 	r.keep()
 	return &Delivery{
-		Task: r.Task, Run: r.run, Attempt: r.attempt, Lost: r.lost, Ready: r.ready, Lease: r.lease,
+		Task: r.Task, Run: r.run, Attempt: r.attempt, Lost: r.lost, Alone: r.alone, Ready: r.ready, Lease: r.lease,
 	}
 }
 
@@ -64,6 +66,9 @@ func (r *memoryRun) hold() *Delivery {
 func (r *memoryRun) keep() {
 	r.alarm(r.memory.options.AckWait, func() {
 		r.lost++
+		if r.runs {
+			r.alone++
+		}
 		r.rejoin()
 	})
 }
@@ -132,6 +137,7 @@ func (l *memoryLease) Report(report Report) {
 	r.memory.mu.Lock()
 	defer r.memory.mu.Unlock()
 	if r.lease == l {
+		r.runs = r.lost >= SuspectAfter
 		r.record(Event{State: Running, Report: report})
 	}
 }
@@ -162,7 +168,7 @@ func (l *memoryLease) Settle(ctx context.Context, o Outcome) error {
 		r.rejoin()
 	case o.State == Retrying || o.State == Scheduled || o.State == Parked:
 		r.record(Event{State: o.State, Outcome: o})
-		r.lease, r.attempt, r.lost = nil, o.NextAttempt(r.attempt), 0
+		r.lease, r.attempt, r.lost, r.alone = nil, o.NextAttempt(r.attempt), 0, 0
 		r.delay(o.At)
 	default:
 		return fmt.Errorf("settle %s: %q is no outcome", r.ID, o.State)

@@ -46,8 +46,11 @@ type Delivery struct {
 	// Attempt counts from 1; only failed attempts raise it.
 	Attempt int
 	// Lost is how often a worker held this attempt and neither settled it nor
-	// handed it back: its process died or hung.
+	// handed it back: its process died or hung, with it or beside it.
 	Lost int
+	// Alone is how many of the Lost came about while the attempt ran as a
+	// suspect and nothing beside it: then it did it itself.
+	Alone int
 	// Ready is when the task became ready to run.
 	Ready time.Time
 	// Lease is the worker's hold on the task.

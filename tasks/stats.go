@@ -39,7 +39,9 @@ func (w *Worker) Stats() WorkerStats {
 		s.Queues = append(s.Queues, f.queue.String())
 	}
 	for name := range w.types {
-		s.Types = append(s.Types, name)
+		if name != ProbeType { // which every worker has
+			s.Types = append(s.Types, name)
+		}
 	}
 	for a := range w.running {
 		s.Running = append(s.Running, RunningTask{ID: a.ID, Type: a.Type, Priority: a.Priority, Attempt: a.Attempt, Started: a.started})

@@ -54,7 +54,8 @@ type WorkerOptions struct {
 	// at most twice the handlers that it was made for.
 	MaxStuck int
 	// MaxLost is how many lost leases make a task a dead letter without another
-	// run. Default 5.
+	// run; all but the first [SuspectAfter] must have been lost while it ran
+	// alone, so that no task is buried for what another did. Default 5.
 	MaxLost int
 	// Log gets one line per settled attempt. The zero logger is silent.
 	Log zerolog.Logger
@@ -97,10 +98,12 @@ type runnable struct {
 	series  map[Priority]func() *series
 }
 
+// SuspectAfter is how many lost leases make a task a suspect, which runs alone.
+const SuspectAfter = 2
+
 const (
-	maxSettling  = 1024     // attempts whose outcome is on its way to the store
-	maxStoring   = 64 << 20 // bytes of results on their way, plus one result
-	suspectAfter = 2        // lost leases after which a task runs alone
+	maxSettling = 1024     // attempts whose outcome is on its way to the store
+	maxStoring  = 64 << 20 // bytes of results on their way, plus one result
 )
 
 // NewWorker checks the options and returns a worker that is ready to Run once.
@@ -129,6 +132,7 @@ func NewWorker(o WorkerOptions) (*Worker, error) {
 	if w.metrics, err = newMetrics(o.Metrics, w); err != nil {
 		return nil, fmt.Errorf("new worker: register metrics: %w", err)
 	}
+	w.types[ProbeType] = probe(o.Name, w.metrics)
 	for _, known := range o.Registry.Types() {
 		if handler, definition := o.Registry.handler(known.Name); handler != nil {
 			w.types[known.Name] = &runnable{definition, handler, w.metrics.seriesOf(known.Name)}

@@ -122,7 +122,8 @@ func TestACancelledSuspectLeavesTheWorkerToTheOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &rig{T: t, memory: tasks.NewMemory(tasks.MemoryOptions{})}
 		r.publish(tasks.Task{ID: "suspect", Priority: tasks.Low})
-		r.abandon(tasks.Low, 2)
+		r.abandon(tasks.Low, 1)
+		r.lease(tasks.Low)
 		r.publish(tasks.Task{ID: "long"})
 		r.start(tasks.WorkerOptions{Concurrency: 2, Registry: handling(tasks.Type[note, note]{}, func(ctx context.Context) error {
 			if tasks.Current(ctx).ID == "long" {
@@ -130,6 +131,7 @@ func TestACancelledSuspectLeavesTheWorkerToTheOthers(t *testing.T) {
 			}
 			return nil
 		})})
+		passes(ackWait) // the second lease is lost: the suspect comes, and waits for the long one
 		r.publish(tasks.Task{ID: "other"})
 		passes(time.Second)
 		r.cancel("suspect", tasks.CancelOptions{})

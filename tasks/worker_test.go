@@ -274,12 +274,68 @@ func (r *rig) lease(p tasks.Priority) {
 	synctest.Wait()
 }
 
+// DieAlone is as abandon, of a worker that died of the task.
+func (r *rig) dieAlone(p tasks.Priority, n int) {
+	r.Helper()
+	for range n {
+		ctx, cancel := context.WithCancel(r.Context())
+		tap, err := r.memory.Open(ctx, tasks.Queue{Priority: p, Pool: tasks.MainPool}, func(d *tasks.Delivery) {
+			d.Lease.Report(tasks.Report{Worker: "died", First: true})
+		})
+		if err != nil {
+			r.Fatalf("Open: %v", err)
+		}
+		tap.Want(1)
+		synctest.Wait()
+		cancel()
+		passes(ackWait)
+	}
+}
+
+// However often a task stood beside others that killed the process, it is run.
+func TestABystanderIsRunHoweverManyLeasesItLost(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := &rig{T: t, memory: tasks.NewMemory(tasks.MemoryOptions{})}
+		id := r.publish(tasks.Task{})
+		r.abandon(tasks.Default, 20)
+		r.start(tasks.WorkerOptions{Registry: handling(tasks.Type[note, note]{}, func(ctx context.Context) error {
+			if d := tasks.Current(ctx); d.Lost != 20 || d.Alone != 0 {
+				t.Errorf("delivery has %d lost, %d of them alone; want 20 and 0", d.Lost, d.Alone)
+			}
+			return nil
+		})})
+		passes(time.Second)
+		r.wantHistory(id, "succeeded/1")
+	})
+}
+
+func TestATaskThatKillsAloneIsBuriedAfterMaxLost(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := &rig{T: t, memory: tasks.NewMemory(tasks.MemoryOptions{})}
+		id := r.publish(tasks.Task{})
+		r.abandon(tasks.Default, 2)
+		r.dieAlone(tasks.Default, 3)
+		r.start(tasks.WorkerOptions{Registry: handling(tasks.Type[note, note]{}, func(context.Context) error {
+			t.Error("it was run once more")
+			return nil
+		})})
+		passes(time.Second)
+		r.wantHistory(id, "dead/1")
+		if letters := r.memory.DeadLetters(); len(letters) != 1 || letters[0].Lost != 5 || letters[0].Reason != tasks.ReasonLeaseLost {
+			t.Errorf("dead letters = %+v, want one with 5 lost leases", letters)
+		}
+	})
+}
+
 func TestATaskBeyondMaxLostIsBuriedWithoutWaitingToBeAlone(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := &rig{T: t, memory: tasks.NewMemory(tasks.MemoryOptions{})}
 		id := r.publish(tasks.Task{})
-		r.abandon(tasks.Default, 3)
+		r.abandon(tasks.Default, 2)
+		r.dieAlone(tasks.Default, 1)
 		r.publish(tasks.Task{Priority: tasks.High})
 		r.start(tasks.WorkerOptions{MaxLost: 3, Registry: handling(tasks.Type[note, note]{}, func(ctx context.Context) error {
 			return pause(ctx, time.Minute)

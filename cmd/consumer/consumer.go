@@ -70,7 +70,7 @@ func (c *consumer) prepare(ctx context.Context, types types) error {
 	if c.client, err = streams.NewClient(c.nc, streams.Namespace(c.flags.Namespace)); err != nil {
 		return err
 	}
-	topology := streams.Topology{Pools: c.flags.Pools}
+	topology := c.flags.With(c.flags.Pools)
 	if err := c.ensure(ctx, topology); err != nil {
 		return err
 	}

@@ -27,6 +27,7 @@ type flags struct {
 	Store       string        `default:".sparkle" placeholder:"DIR" help:"With --dev: directory of the server's files."`
 	Sync        embedded.Sync `default:"1s" placeholder:"DURATION" help:"With --dev: how often files are forced to disk, 10ms to 10m, or always; a power loss costs what came since."`
 
+	cli.Topology
 	cli.Shared
 }
 
@@ -38,12 +39,10 @@ func (f *flags) Validate() error {
 	if f.Grace < 0 {
 		return fmt.Errorf("--grace: %v is negative", f.Grace)
 	}
-	for _, pool := range f.Pools {
-		if !tasks.ValidName(pool) {
-			return fmt.Errorf("--pools: %q is not 1 to 128 letters, digits, _ or -", pool)
-		}
+	if err := cli.CheckPools(f.Pools); err != nil {
+		return err
 	}
-	return nil
+	return f.Topology.Validate()
 }
 
 // Check finds flags that contradict each other, and doors left open.

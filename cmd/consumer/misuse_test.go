@@ -18,6 +18,7 @@ func TestMisuseExitsWithTwo(t *testing.T) {
 		"no slots":                    {args: []string{"--concurrency", "0"}, want: "--concurrency: 0 is not within 1 to 10000"},
 		"a negative grace":            {args: []string{"--grace=-1s"}, want: "--grace: -1s is negative"},
 		"a bad pool":                  {args: []string{"--pools", "a,b.c"}, want: `--pools: "b.c" is not`},
+		"too many replicas":           {args: []string{"--replicas", "9"}, want: "--replicas: 9 is not within 1 to 5"},
 		"a bad priority":              {args: []string{"--priorities", "high,urgent"}, want: "--priorities must be"},
 		"two weights":                 {args: []string{"--weights", "6:3"}, want: "want three numbers such as 6:3:1"},
 		"a weight of nothing":         {args: []string{"--weights", "6:3:0"}, want: "want numbers from 1 to 1000"},

@@ -69,6 +69,7 @@ func deadList(p cli.Printer, letters []streams.DeadLetter) cli.List[streams.Dead
 			{Title: "queue", Cell: func(d letter) string { return string(d.Priority) + "-" + d.Pool }},
 			{Title: "reason", Cell: func(d letter) string { return string(d.Reason) }},
 			{Title: "attempts", Cell: func(d letter) string { return fmt.Sprint(d.Attempt) }, Right: true},
+			{Title: "lost", Cell: func(d letter) string { return fmt.Sprint(d.Lost) }, Right: true},
 			{Title: "died", Cell: func(d letter) string { return p.Since(d.Died) }, Right: true},
 			{Title: "error", Cell: func(d letter) string { return cli.Clip(d.Error, 60) }},
 		},
@@ -89,7 +90,7 @@ func (c *deadShow) Run(ctx context.Context, s *session) error {
 		return err
 	}
 	var letter streams.DeadLetter
-	found, err := count(ctx, client, streams.DeadFilter{ID: c.ID}, func(d streams.DeadLetter) { letter = d })
+	found, err := countDead(ctx, client, streams.DeadFilter{ID: c.ID}, func(d streams.DeadLetter) { letter = d })
 	if err != nil {
 		return err
 	}
@@ -142,6 +143,7 @@ func describeDead(page *cli.Page, p cli.Printer, d streams.DeadLetter, unreadabl
 	page.Field("error", d.Error)
 	page.Field("body", bodyText(d.Body))
 	page.Field("unreadable", unreadable)
+	page.Field("lost", leases(d.Lost))
 	cli.AddList(page, attemptList(p, d.Attempts))
 	addStack(page, d.Attempts)
 	page.JSON("PAYLOAD", d.Payload)

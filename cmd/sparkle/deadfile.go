@@ -69,7 +69,7 @@ func (c *deadExport) toFile(ctx context.Context, s *session, client *streams.Cli
 func export(ctx context.Context, s *session, client *streams.Client, filter streams.DeadFilter, std cli.Std) (int, error) {
 	p := cli.Output{Output: cli.JSONL}.Printer(std)
 	var broken error
-	n, err := count(ctx, client, filter, func(d streams.DeadLetter) {
+	n, err := countDead(ctx, client, filter, func(d streams.DeadLetter) {
 		if broken == nil {
 			broken = whole(ctx, s, client, &d)
 		}

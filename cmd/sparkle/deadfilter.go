@@ -73,15 +73,15 @@ func (c deadChoice) agree(ctx context.Context, s *session, client *streams.Clien
 	if c.Force.Force {
 		return nil
 	}
-	n, err := count(ctx, client, *f, func(d streams.DeadLetter) { f.Through = d.Sequence })
+	n, err := countDead(ctx, client, *f, func(d streams.DeadLetter) { f.Through = d.Sequence })
 	if err != nil || n == 0 {
 		return err
 	}
 	return s.std.Confirm(fmt.Sprintf(what, n), fmt.Sprint(n), false)
 }
 
-// Count counts the letters that match and calls each for every one.
-func count(ctx context.Context, client *streams.Client, f streams.DeadFilter, each func(streams.DeadLetter)) (int, error) {
+// CountDead counts the letters that match and calls each for every one.
+func countDead(ctx context.Context, client *streams.Client, f streams.DeadFilter, each func(streams.DeadLetter)) (int, error) {
 	n := 0
 	err := client.DeadLetters(ctx, f, func(d streams.DeadLetter) bool {
 		n++

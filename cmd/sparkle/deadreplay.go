@@ -90,7 +90,7 @@ func (c *deadReplay) options(stdin io.Reader) (streams.ReplayOptions, error) {
 // Preview counts what would be replayed, and what would be refused.
 func (c *deadReplay) preview(ctx context.Context, s *session, client *streams.Client, r *streams.Replayer, filter streams.DeadFilter) error {
 	invalid := 0
-	n, err := count(ctx, client, filter, func(d streams.DeadLetter) {
+	n, err := countDead(ctx, client, filter, func(d streams.DeadLetter) {
 		if _, err := r.Preview(ctx, d); err != nil {
 			invalid++
 			if invalid <= maxProblems {
@@ -110,7 +110,7 @@ func (c *deadReplay) preview(ctx context.Context, s *session, client *streams.Cl
 // One replays the newest letter of an id that matches.
 func (c *deadReplay) one(ctx context.Context, s *session, client *streams.Client, r *streams.Replayer, filter streams.DeadFilter) error {
 	var letter streams.DeadLetter
-	n, err := count(ctx, client, filter, func(d streams.DeadLetter) { letter = d })
+	n, err := countDead(ctx, client, filter, func(d streams.DeadLetter) { letter = d })
 	if err != nil {
 		return err
 	}

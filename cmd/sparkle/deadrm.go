@@ -21,7 +21,7 @@ func (c *deadRm) Run(ctx context.Context, s *session) error {
 		return err
 	}
 	if c.DryRun {
-		n, err := count(ctx, client, filter, nil)
+		n, err := countDead(ctx, client, filter, nil)
 		if err != nil {
 			return err
 		}

@@ -1,5 +1,6 @@
 // Command sparkle shows what a fleet does and steers it: tasks, queues, dead
-// letters, workers, types and usage.
+// letters, workers, types and usage. It checks the whole of it, and puts the
+// topology in place.
 package main
 
 import (
@@ -24,7 +25,7 @@ func Run(ctx context.Context, std cli.Std) int {
 	defer s.close()
 	return cli.Program{
 		Name: "sparkle",
-		Description: "Show and steer tasks, queues, dead letters and workers; show types and usage. " +
+		Description: "Show and steer tasks, queues, dead letters and workers; show types and usage; check all of it. " +
 			"Exit codes: 0 ok, 1 error, 2 usage, 3 not found, 4 conflict, 5 time-out, 6 the task failed.",
 		Grammar: &f,
 	}.Run(ctx, std, s)
@@ -70,6 +71,11 @@ type flags struct {
 	Usage struct {
 		Show usageShow `cmd:"" aliases:"info" help:"Show the tokens and the cost of a user, by model and day."`
 	} `cmd:"" help:"Usage of language models."`
+	Topology struct {
+		Plan  topologyPlan  `cmd:"" help:"Show how the server differs from the topology, and change nothing. Exit code 0: not at all; 4: it differs."`
+		Apply topologyApply `cmd:"" help:"Put the topology in place, and show what was changed."`
+	} `cmd:"" help:"Topology: the streams, buckets and consumers of a namespace."`
+	Doctor      doctor  `cmd:"" help:"Check the server, the streams, the workers and every queue from end to end. Exit code 0: no check failed; 1: one did."`
 	Demo        demo    `cmd:"" help:"Run a sample of every type in this process, without a network, and show the results."`
 	Bench       bench   `cmd:"" help:"Measure what the task layer costs beside the plain NATS client, on a server of its own; --nats-url names another."`
 	VersionLong version `cmd:"" name:"version" help:"Print what was built."`

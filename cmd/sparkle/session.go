@@ -29,6 +29,16 @@ func (s *session) client(ctx context.Context) (*streams.Client, error) {
 	return client, nil
 }
 
+// BareClient connects to a server that may have no streams yet.
+func (s *session) bareClient(ctx context.Context) (*streams.Client, error) {
+	nc, err := s.flags.Connect(ctx, "sparkle", s.flags.Logger(s.std), s.std.Err)
+	if err != nil {
+		return nil, err
+	}
+	s.nc = nc
+	return streams.NewClient(nc, streams.Namespace(s.flags.Namespace))
+}
+
 func (s *session) close() {
 	if s.nc != nil {
 		s.nc.Close()

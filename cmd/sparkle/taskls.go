@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"sparkle/internal/cli"
@@ -56,6 +57,7 @@ func taskList(p cli.Printer, list []streams.TaskInfo) cli.List[streams.TaskInfo]
 			{Title: "type", Cell: func(t info) string { return t.Type }},
 			{Title: "queue", Cell: func(t info) string { return string(t.Priority) + "-" + t.Pool }},
 			{Title: "state", Cell: func(t info) string { return string(t.State) }, Paint: func(t info) cli.Color { return paint(t.State) }},
+			{Title: "lost", Cell: func(t info) string { return fmt.Sprint(t.Lost) }, Right: true},
 			{Title: "age", Cell: func(t info) string { return p.Since(t.Since) }, Right: true},
 			{Title: "user", Cell: func(t info) string { return cli.Clip(t.User, 24) }},
 			{Title: "error", Cell: func(t info) string { return cli.Clip(t.Error, 60) }},

@@ -76,9 +76,7 @@ func describe(page *cli.Page, p cli.Printer, t streams.TaskInfo) {
 	if t.Progress != nil {
 		page.Field("progress", progress(t.Progress.Fraction, t.Progress.Note))
 	}
-	if t.Lost > 0 {
-		page.Field("lost", fmt.Sprintf("%d leases", t.Lost))
-	}
+	page.Field("lost", leases(t.Lost))
 	page.Field("body", bodyText(t.PayloadBody))
 	page.Field("body", bodyText(t.ResultBody))
 	page.Field("unreadable", t.Unreadable)
@@ -107,6 +105,14 @@ func lineage(l streams.Lineage) string {
 		return l.Replayed
 	}
 	return fmt.Sprintf("%s, by %s", l.Replayed, l.ReplayedBy)
+}
+
+// Leases is how many were lost; "" for none.
+func leases(lost int) string {
+	if lost == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d %s", lost, plural(lost, "lease"))
 }
 
 func stateSince(p cli.Printer, t streams.TaskInfo) string {

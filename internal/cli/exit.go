@@ -22,6 +22,7 @@ const (
 	Usage    Code = 2 // wrong flags or arguments; a type or a payload that is refused
 	NotFound Code = 3
 	Waiting  Code = 4 // a conflict: a task of this id has not ended, or it has
+	Conflict Code = 4 // any other one: what is there differs from what is asked for
 	TimedOut Code = 5
 	TaskDead Code = 6 // the task ended, and did not succeed
 )

@@ -12,6 +12,7 @@ func groups() []kong.Group {
 	return []kong.Group{
 		{Key: "settings", Title: "Output and settings:"},
 		{Key: "connection", Title: "Connection:"},
+		{Key: "topology", Title: "Topology:"},
 	}
 }
 
