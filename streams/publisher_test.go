@@ -128,6 +128,10 @@ func TestPublishAnswersErrFullAtTheDepthLimit(t *testing.T) {
 	if _, err := p.Publish(h.ctx, tasks.Task{Type: "count", Priority: tasks.High}); err != nil {
 		t.Errorf("Publish to another priority = %v, want nil", err)
 	}
+	h.until("the server has counted them", func() bool {
+		queues, err := h.Client.Queues(h.ctx)
+		return err == nil && queues[1].Waiting == 3
+	})
 	if _, err := h.publisher(streams.PublisherOptions{MaxDepth: 3}).Publish(h.ctx, tasks.Task{Type: "count"}); !errors.Is(err, streams.ErrFull) {
 		t.Errorf("Publish by another publisher = %v, want ErrFull", err)
 	}
