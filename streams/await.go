@@ -123,7 +123,7 @@ func (c *Client) currentRun(ctx context.Context, id string) (string, error) {
 	if errors.Is(err, errNoMessage) {
 		return "", ErrNotFound
 	}
-	return header(last.header, HeaderRun), err
+	return runOf(last), err
 }
 
 // Result tells how a run ended, with its result wherever that is.

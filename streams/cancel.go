@@ -118,7 +118,7 @@ func (c *Client) findEnded(ctx context.Context, id, run, living string) (*doomed
 		return nil, err
 	}
 	if run == "" {
-		run = header(last.header, HeaderRun)
+		run = runOf(last)
 	}
 	event, err := c.lastOf(ctx, subject, run, last)
 	if errors.Is(err, errNoMessage) {

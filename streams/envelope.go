@@ -95,7 +95,7 @@ func (n Namespace) open(s stored) (envelope, error) {
 			At:          timestamp(s.header, HeaderAt),
 			Headers:     ownHeaders(s.header),
 		},
-		run:     header(s.header, HeaderRun),
+		run:     runOf(s),
 		attempt: max(number(s.header, HeaderAttempt), 1),
 		parked:  tasks.Reason(header(s.header, HeaderParked)),
 		lineage: Lineage{header(s.header, HeaderReplayed), header(s.header, HeaderReplayedBy)},
@@ -108,14 +108,22 @@ func (n Namespace) open(s stored) (envelope, error) {
 	if e.body = readBody(s); e.body != nil {
 		e.Payload = nil
 	}
-	switch {
-	case e.run != "":
-	case ownRun(e.ID):
-		e.run = e.ID
-	default:
+	if e.run == "" {
 		e.run = "s" + strconv.FormatUint(s.sequence, 10)
 	}
 	return e, err
+}
+
+// RunOf returns the run that a task's or an event's message names, or that its id
+// is; "" for neither.
+func runOf(s stored) string {
+	if run := header(s.header, HeaderRun); run != "" {
+		return run
+	}
+	if id := s.subject[strings.LastIndexByte(s.subject, '.')+1:]; ownRun(id) {
+		return id
+	}
+	return ""
 }
 
 // OwnRun reports whether an id lives once, and so is the run of a task that names

@@ -140,7 +140,7 @@ func FuzzParseEvent(f *testing.F) {
 	f.Fuzz(func(t *testing.T, subject, state, count string, data []byte) {
 		e := streams.ParseEvent(subject, nats.Header{
 			streams.HeaderState: {state}, streams.HeaderAttempt: {count}, streams.HeaderSequence: {count},
-			streams.HeaderDelivery: {count}, streams.HeaderReturned: {count}, streams.HeaderStarted: {count},
+			streams.HeaderDelivery: {count}, streams.HeaderReturned: {count}, streams.HeaderTimes: {count},
 		}, data, time.Time{})
 		if e.Attempt < 1 || e.Delivery < 1 || e.Returned < 0 {
 			t.Errorf("ParseEvent(%q) = %+v", subject, e)

@@ -55,7 +55,9 @@ func (e *Event) message(n Namespace) (*nats.Msg, error) {
 	m := &nats.Msg{Subject: n.Event(e.Type, e.ID)}
 	var h headers
 	h.set(HeaderState, string(e.State))
-	h.set(HeaderRun, e.Run)
+	if e.Run != e.ID || !ownRun(e.ID) {
+		h.set(HeaderRun, e.Run)
+	}
 	h.number(HeaderAttempt, uint64(e.Attempt), 2)
 	if e.Priority != tasks.Default {
 		h.set(HeaderPriority, string(e.Priority))
@@ -71,9 +73,7 @@ func (e *Event) message(n Namespace) (*nats.Msg, error) {
 	h.number(HeaderReturned, uint64(e.Returned), 1)
 	h.number(HeaderLost, uint64(e.Lost), 1)
 	h.set(HeaderWorker, e.Worker)
-	h.time(HeaderReady, e.Ready)
-	h.time(HeaderStarted, e.Started)
-	h.time(HeaderEnded, e.Ended)
+	h.set(HeaderTimes, formatTimes(e.Ready, e.Started, e.Ended))
 	h.time(HeaderAt, e.At)
 	h.set(HeaderReason, string(e.Reason))
 	h.set(HeaderBy, e.By)
@@ -98,16 +98,17 @@ func (e *Event) message(n Namespace) (*nats.Msg, error) {
 func parseEvent(s stored) Event {
 	h := s.header
 	e := Event{
-		Run: header(h, HeaderRun), State: tasks.State(header(h, HeaderState)),
+		State:   tasks.State(header(h, HeaderState)),
 		Attempt: max(number(h, HeaderAttempt), 1), Priority: cmp.Or(tasks.Priority(header(h, HeaderPriority)), tasks.Default),
 		Pool: cmp.Or(header(h, HeaderPool), tasks.MainPool), User: header(h, HeaderUser),
 		Lineage:  Lineage{header(h, HeaderReplayed), header(h, HeaderReplayedBy)},
 		Sequence: uint64(number(h, HeaderSequence)), Delivery: max(number(h, HeaderDelivery), 1),
 		Returned: number(h, HeaderReturned), Lost: number(h, HeaderLost), Worker: header(h, HeaderWorker),
-		Ready: timestamp(h, HeaderReady), Started: timestamp(h, HeaderStarted), Ended: timestamp(h, HeaderEnded),
 		At: timestamp(h, HeaderAt), Reason: tasks.Reason(header(h, HeaderReason)), By: header(h, HeaderBy), Time: s.time,
 	}
 	e.Type, e.ID = lastTwo(s.subject)
+	e.Run = runOf(s)
+	e.Ready, e.Started, e.Ended = parseTimes(header(h, HeaderTimes))
 	if e.State == tasks.Succeeded {
 		if e.Body = readBody(s); e.Body == nil {
 			e.Result = s.data

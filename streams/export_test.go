@@ -104,3 +104,9 @@ func ParseCancellation(data []byte) ([]tasks.Cancellation, error) { return parse
 
 // ParsePause reads an entry.
 func ParsePause(key string, value []byte) (Pause, error) { return parsePause(key, value) }
+
+// FormatTimes and ParseTimes are the two directions of the times of an attempt.
+var (
+	FormatTimes = formatTimes
+	ParseTimes  = parseTimes
+)
