@@ -55,7 +55,7 @@ func (e *FailedError) Error() string {
 // heard, or passed before we listened, may still be missing when it is read, so it
 // is read again soon.
 const (
-	firstCheck = 2 * time.Millisecond
+	firstCheck = 250 * time.Microsecond
 	awaitCheck = 5 * time.Second
 )
 

@@ -28,8 +28,8 @@ func (l *claim) lost() int {
 	return max(lost, 0)
 }
 
-func (l *claim) event(o *tasks.Outcome) *Event {
-	e := &Event{
+func (l *claim) event(o *tasks.Outcome) Event {
+	e := Event{
 		Type: l.Type, ID: l.ID, Run: l.run, State: o.State, Attempt: l.attempt,
 		Priority: l.Priority, Pool: l.Pool, User: l.User, Lineage: l.lineage,
 		Sequence: l.sequence, Delivery: l.number, Returned: l.returned, Lost: l.lost(),

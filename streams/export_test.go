@@ -85,7 +85,7 @@ func Pacer(perSecond float64) func(context.Context) bool {
 func (d DeadLetter) Message(n Namespace) (*nats.Msg, error) { return d.message(n, nil) }
 
 // Append stores an event.
-func (c *Client) Append(ctx context.Context, e Event) error { return c.append(ctx, &e) }
+func (c *Client) Append(ctx context.Context, e Event) error { return c.append(ctx, e) }
 
 // ReadAnswers gives a batch of sent messages two answers, each to the message at
 // a position, and returns how many it counts as stored after each.

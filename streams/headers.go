@@ -53,14 +53,14 @@ type headers struct {
 }
 
 // ManyHeaders is as many as most messages have of ours.
-const manyHeaders = 12
+const manyHeaders = 8
 
 func (h *headers) set(name, value string) {
 	if value == "" {
 		return
 	}
 	if h.built == nil {
-		h.built, h.values = make(nats.Header, 8), make([]string, 0, manyHeaders)
+		h.built, h.values = make(nats.Header, manyHeaders), make([]string, 0, manyHeaders)
 	}
 	n := len(h.values)
 	h.values = append(h.values, value)

@@ -41,7 +41,7 @@ const (
 
 // IngestFlow is for how many messages an answer is asked. It also bounds, twice,
 // how many are sent again when one is refused.
-const ingestFlow = 100
+const ingestFlow = 300
 
 var errIngestGap = errors.New("messages were lost on their way to the server")
 

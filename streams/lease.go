@@ -92,9 +92,9 @@ func (l *lease) Settle(ctx context.Context, o tasks.Outcome) error {
 
 // Succeed implements [tasks.Lease]: the event is stored with those of other
 // leases, and who stores them sends the acknowledgement.
-func (l *lease) Succeed(ctx context.Context, o tasks.Outcome, then func(error)) {
-	settle := func() { then(l.Settle(ctx, o)) }
-	m, ok := l.success(&o)
+func (l *lease) Succeed(ctx context.Context, o *tasks.Outcome, then func(error)) {
+	settle := func() { then(l.Settle(ctx, *o)) }
+	m, ok := l.success(o)
 	if !ok {
 		go settle()
 		return

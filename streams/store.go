@@ -15,7 +15,7 @@ import (
 
 // Append stores an event and returns when the server has it; it tries until ctx
 // is done, for an outcome must not be lost to an absent server.
-func (c *Client) append(ctx context.Context, e *Event) error {
+func (c *Client) append(ctx context.Context, e Event) error {
 	m, err := e.message(c.ns)
 	if err != nil {
 		return err

@@ -96,7 +96,7 @@ func (supply) Extend(context.Context) error                { return nil }
 func (supply) Report(tasks.Report)                         {}
 func (supply) Settle(context.Context, tasks.Outcome) error { return nil }
 
-func (supply) Succeed(_ context.Context, _ tasks.Outcome, then func(error)) { then(nil) }
+func (supply) Succeed(_ context.Context, _ *tasks.Outcome, then func(error)) { then(nil) }
 
 func BenchmarkMemory(b *testing.B) {
 	b.ReportAllocs()

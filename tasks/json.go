@@ -32,13 +32,6 @@ func CheckJSON(data []byte) error {
 	return nil
 }
 
-// IsTame reports whether data, if it is JSON, is within the bounds of depth and
-// exponent.
-func isTame(data []byte) bool {
-	depth, exponent := measureJSON(data)
-	return depth <= MaxDepth && exponent <= maxExponent
-}
-
 // MeasureJSON returns how deep data is nested and how many digits its longest
 // exponent has, both outside of strings. For text that is no JSON the answer is
 // of no use, but bounded and found in one pass.

@@ -249,12 +249,12 @@ func (l *spiedLease) Settle(ctx context.Context, o tasks.Outcome) error {
 	return l.Lease.Settle(ctx, o)
 }
 
-func (l *spiedLease) Succeed(ctx context.Context, o tasks.Outcome, then func(error)) {
+func (l *spiedLease) Succeed(ctx context.Context, o *tasks.Outcome, then func(error)) {
 	if l.spy.settle != nil { // it may block
-		go func() { then(l.Settle(ctx, o)) }()
+		go func() { then(l.Settle(ctx, *o)) }()
 		return
 	}
-	then(l.Settle(ctx, o))
+	then(l.Settle(ctx, *o))
 }
 
 // Seen returns how often a lease was extended, and what was reported and

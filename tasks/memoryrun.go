@@ -177,6 +177,6 @@ func (l *memoryLease) Settle(ctx context.Context, o Outcome) error {
 }
 
 // Succeed implements [Lease].
-func (l *memoryLease) Succeed(ctx context.Context, o Outcome, then func(error)) {
-	then(l.Settle(ctx, o))
+func (l *memoryLease) Succeed(ctx context.Context, o *Outcome, then func(error)) {
+	then(l.Settle(ctx, *o))
 }

@@ -86,14 +86,14 @@ func (s *Schema) Check(payload []byte) error {
 
 // Check reports also that the payload fits by its shape.
 func (s *Schema) check(payload []byte) (shaped bool, err error) {
-	if err := CheckJSON(payload); err != nil {
-		return false, err
-	}
 	if len(payload) == 0 {
 		payload = []byte("null")
 	}
 	if s.shape.fits(payload) {
 		return true, nil
+	}
+	if err := CheckJSON(payload); err != nil {
+		return false, err
 	}
 	return false, s.validate(payload)
 }

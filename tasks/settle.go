@@ -15,7 +15,7 @@ func (w *Worker) settle(a *attempt, o Outcome) {
 		o.Started = a.started
 	}
 	if o.State == Succeeded {
-		a.Lease.Succeed(a.base, o, func(err error) { w.stored(a, &o, err) })
+		a.Lease.Succeed(a.base, &o, func(err error) { w.stored(a, &o, err) })
 		return
 	}
 	go func() { w.stored(a, &o, a.Lease.Settle(a.base, o)) }()

@@ -78,7 +78,7 @@ type Lease interface {
 	// Succeed is Settle of an outcome that nothing follows, state succeeded,
 	// for whom a goroutine that waits is too dear: it does not block, and calls
 	// then once with Settle's answer, on this goroutine or another.
-	Succeed(ctx context.Context, o Outcome, then func(error))
+	Succeed(ctx context.Context, o *Outcome, then func(error))
 }
 
 // A Report says that an attempt runs.

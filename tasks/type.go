@@ -108,13 +108,8 @@ func validate[In any](in *In) error {
 	return nil
 }
 
-// Read checks a payload and decodes it. What fits, as nearly all do, is parsed
-// once; where something does not, the schema says what.
+// Read checks a payload and decodes it.
 func (t Type[In, Out]) read(schema *Schema, payload json.RawMessage) (*In, error) {
-	in := new(In)
-	if len(payload) <= MaxPayload && isTame(payload) && json.Unmarshal(payload, in) == nil && schema.shape.fits(payload) {
-		return in, validate(in)
-	}
 	if err := schema.Check(payload); err != nil {
 		return nil, err
 	}

@@ -15,6 +15,7 @@ func main() { start(cli.Handled) }
 
 // Start runs the program with signals and ends the process.
 func start(types types) {
+	cli.CollectLess()
 	ctx, restore := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, restore) // the next signal ends the process at once
 	os.Exit(run(ctx, cli.Process(), types))

@@ -20,7 +20,7 @@ type bench struct {
 	Rounds    int      `default:"3" placeholder:"N" help:"How often each phase is measured, in turn with its floor, 1 to 20; the median counts."`
 	Producers int      `default:"8" placeholder:"N" help:"Goroutines that publish in the phase enqueue."`
 	Slots     int      `default:"10" placeholder:"N" help:"Slots of the worker."`
-	Phases    []string `default:"enqueue,drain,latency,await" enum:"enqueue,drain,latency,await" placeholder:"PHASE" help:"What to measure, of ${enum}."`
+	Phases    []string `default:"enqueue,drain,latency,await,batch,bulk,bulk-guarded" enum:"enqueue,drain,latency,await,batch,bulk,bulk-guarded" placeholder:"PHASE" help:"What to measure, of ${enum}."`
 	Store     string   `placeholder:"DIR" help:"Where the server's files are. Default: a directory that is removed at the end."`
 }
 
@@ -145,7 +145,7 @@ func (c *bench) measure(ctx context.Context, s *session, r *rig) ([]measure, err
 func withEnqueue(measures []measure) []measure {
 	at := slices.IndexFunc(measures, func(m measure) bool { return m.Phase == "enqueue" })
 	for i := range measures {
-		if at >= 0 && i != at && measures[i].Phase != "drain" {
+		if at >= 0 && i != at && measures[i].PerSecond > 0 && measures[i].Phase != "drain" {
 			measures[i].OfEnqueue = rounded(measures[i].PerSecond / measures[at].PerSecond)
 		}
 	}

@@ -13,6 +13,9 @@ func phases() []phase {
 		{"drain", drain, floorDrain},
 		{"latency", latency, floorLatency},
 		{"await", await, nil},
+		{"batch", batch, floorBatch},
+		{"bulk", bulkLoad(false), floorBulk},
+		{"bulk-guarded", bulkLoad(true), floorBulk},
 	}
 }
 
@@ -34,7 +37,7 @@ func enqueue(ctx context.Context, r *rig) (reading, error) {
 // Drain empties a deep queue with a handler that does nothing; it ends when all
 // is settled.
 func drain(ctx context.Context, r *rig) (reading, error) {
-	if _, err := enqueue(ctx, r); err != nil {
+	if _, err := bulkLoad(false)(ctx, r); err != nil {
 		return reading{}, err
 	}
 	var ran atomic.Int64

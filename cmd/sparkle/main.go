@@ -13,6 +13,7 @@ import (
 )
 
 func main() {
+	cli.CollectLess()
 	ctx, restore := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, restore) // the next signal ends the process at once
 	os.Exit(Run(ctx, cli.Process()))
