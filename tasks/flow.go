@@ -13,7 +13,7 @@ type flow struct {
 }
 
 const (
-	maxPrefetch    = 100                   // unstarted tasks leased ahead, per queue
+	maxPrefetch    = 250                   // unstarted tasks leased ahead, per queue
 	prefetchAhead  = 50 * time.Millisecond // the work leased ahead
 	prefetchMemory = 10 * time.Second      // after that the measured run time is forgotten
 )

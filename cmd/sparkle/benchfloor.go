@@ -23,7 +23,7 @@ func floorEnqueue(ctx context.Context, r *rig) (reading, error) {
 	return reading{tasks: r.Tasks, took: time.Since(begun)}, err
 }
 
-// FloorPull is as many messages as a worker leases ahead at the most.
+// FloorPull is how many messages the plain consumer has in its buffer.
 const floorPull = 100
 
 // FloorDrain acknowledges from as many goroutines as the worker has slots. One
