@@ -94,6 +94,11 @@ func (h *harness) work(r *tasks.Registry, source tasks.Source, change ...func(*t
 	if err != nil {
 		h.t.Fatalf("NewWorker(%+v): %v", o, err)
 	}
+	return h.run(w)
+}
+
+func (h *harness) run(w *tasks.Worker) (stop func()) {
+	h.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- w.Run(ctx) }()

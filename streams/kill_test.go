@@ -23,8 +23,8 @@ const childRole = "SPARKLE_TEST_CHILD"
 // role "dev" together with a server of its own on the store, where it publishes
 // as well and prints what was acknowledged; role "blob" publishes a large task and
 // hangs at the step that stands behind the URL; role "replay" replays the dead
-// letters on the server at URL; role "batch" publishes batches there; role "serve"
-// is a server with its store, address and size.
+// letters on the server at URL; role "batch" publishes batches there; role "crew"
+// works with many slots; role "serve" is a server with its store, address and size.
 func child(role, where string) {
 	ctx := context.Background()
 	url, info, _ := strings.Cut(where, " ")
@@ -46,6 +46,9 @@ func child(role, where string) {
 	must(err)
 	client, err := streams.NewClient(nc, "")
 	must(err)
+	if role == "crew" {
+		crewChild(client)
+	}
 	_, err = client.Ensure(ctx, shortLease)
 	must(err)
 	switch role {
