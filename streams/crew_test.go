@@ -2,7 +2,6 @@ package streams_test
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -29,16 +28,6 @@ func crewWorker(client *streams.Client, meet func(context.Context, number) (numb
 		Source:   streams.NewSource(client, streams.SourceOptions{Topology: crewLease}),
 		Registry: &r, Concurrency: crewSlots, AckWait: crewLease.AckWait,
 	})
-}
-
-// CrewChild tells of each handler that it started, none of which ends.
-func crewChild(client *streams.Client) {
-	w, err := crewWorker(client, func(context.Context, number) (number, error) {
-		fmt.Println("started")
-		select {}
-	})
-	must(err)
-	must(w.Run(context.Background()))
 }
 
 // A thousand tasks run at once on ten workers, five of which are killed. Each

@@ -79,6 +79,16 @@ func child(role, where string) {
 	must(w.Run(ctx))
 }
 
+// CrewChild tells of each handler that it started, none of which ends.
+func crewChild(client *streams.Client) {
+	w, err := crewWorker(client, func(context.Context, number) (number, error) {
+		fmt.Println("started")
+		select {}
+	})
+	must(err)
+	must(w.Run(context.Background()))
+}
+
 func must(err error) {
 	if err != nil {
 		fmt.Println("child:", err)

@@ -165,10 +165,8 @@ func escape(data []byte, i int) int {
 	case i+4 >= len(data):
 		return -1
 	}
-	for _, c := range data[i+1 : i+5] {
-		if !isDigit(c) && !('a' <= c && c <= 'f') && !('A' <= c && c <= 'F') {
-			return -1
-		}
+	if _, err := strconv.ParseUint(string(data[i+1:i+5]), 16, 16); err != nil {
+		return -1
 	}
 	return i + 4
 }

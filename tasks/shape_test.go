@@ -24,24 +24,27 @@ func TestTheQuickCheckKnowsWhatTypesNeed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for payload, want := range map[string]bool{
-		`{"a":1}`:                             true,
-		" { \"b\" : null,\n\"a\"\t: -7 } ":    true,
-		`{"a":1,"b":[{"c":"\"]}"},{"c":""}]}`: true,
-		`{"a":1,"b":[]}`:                      true,
-		`{"a":1.0}`:                           false, // an integer, but not for certain
-		`{"\u0061":1}`:                        false,
-		`{"a":1,"x":1}`:                       false,
-		`{"a":1,"b":[{}]}`:                    false,
-		`{"b":[]}`:                            false,
-		`[]`:                                  false,
-		`{"a":1,"d":255}`:                     true,
-		`{"a":1,"d":-1}`:                      false,
-		`{"a":1,"d":1.5}`:                     false, // fits, but not for certain
-		`{"a":1,"d":99999999999999999999}`:    false,
+	for _, row := range []struct {
+		payload string
+		want    bool
+	}{
+		{`{"a":1}`, true},
+		{" { \"b\" : null,\n\"a\"\t: -7 } ", true},
+		{`{"a":1,"b":[{"c":"\"]}"},{"c":""}]}`, true},
+		{`{"a":1,"b":[]}`, true},
+		{`{"a":1.0}`, false}, // an integer, but not for certain
+		{`{"\u0061":1}`, false},
+		{`{"a":1,"x":1}`, false},
+		{`{"a":1,"b":[{}]}`, false},
+		{`{"b":[]}`, false},
+		{`[]`, false},
+		{`{"a":1,"d":255}`, true},
+		{`{"a":1,"d":-1}`, false},
+		{`{"a":1,"d":1.5}`, false}, // fits, but not for certain
+		{`{"a":1,"d":99999999999999999999}`, false},
 	} {
-		if got := s.Fits([]byte(payload)); got != want {
-			t.Errorf("Fits(%s) = %v, want %v", payload, got, want)
+		if got := s.Fits([]byte(row.payload)); got != row.want {
+			t.Errorf("Fits(%s) = %v, want %v", row.payload, got, row.want)
 		}
 	}
 }

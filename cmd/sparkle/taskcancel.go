@@ -12,10 +12,11 @@ import (
 )
 
 type taskCancel struct {
-	IDs    []string `arg:"" optional:"" name:"id" help:"The tasks' ids; or choose tasks by the flags."`
-	OfRun  string   `name:"run" placeholder:"RUN" help:"Only if the id has this run; with one id."`
-	Reason string   `placeholder:"TEXT" help:"Why, for people; at most 256 bytes."`
-	DryRun bool     `help:"Change nothing; say how many tasks there are."`
+	IDs    []string    `arg:"" optional:"" name:"id" help:"The tasks' ids; or choose tasks by the flags."`
+	OfRun  string      `name:"run" placeholder:"RUN" help:"Only if the id has this run; with one id."`
+	Reason string      `placeholder:"TEXT" help:"Why, for people; at most 256 bytes."`
+	DryRun bool        `help:"Change nothing; say how many tasks there are."`
+	State  tasks.State `enum:"scheduled,waiting,running,returned,retrying,parked,held," default:"" placeholder:"STATE" help:"Tasks in this state: scheduled, waiting, running, returned, retrying, parked or held."`
 	taskFilter
 	cli.By
 	cli.Force
@@ -23,10 +24,11 @@ type taskCancel struct {
 
 // Run cancels tasks; kong calls it.
 func (c *taskCancel) Run(ctx context.Context, s *session) error {
+	chosen := c.State != "" || c.taskFilter != taskFilter{}
 	switch {
-	case len(c.IDs) == 0 && c.empty():
+	case len(c.IDs) == 0 && !chosen:
 		return cli.Misuse("want ids, or flags that choose tasks such as --type or --state")
-	case len(c.IDs) > 0 && !c.empty():
+	case len(c.IDs) > 0 && chosen:
 		return cli.Misuse("ids and flags that choose tasks exclude each other")
 	case c.OfRun != "" && len(c.IDs) != 1:
 		return cli.Misuse("--run: goes with one id")
@@ -36,13 +38,17 @@ func (c *taskCancel) Run(ctx context.Context, s *session) error {
 			return err
 		}
 	}
+	filter, err := c.list(c.State)
+	if err != nil {
+		return err
+	}
 	client, err := s.client(ctx)
 	if err != nil {
 		return err
 	}
 	if len(c.IDs) == 0 {
 		return s.cancelMatching(ctx, client, bulk{
-			filter: c.list(), options: streams.MatchingOptions{By: c.Name(), Reason: c.Reason},
+			filter: filter, options: streams.MatchingOptions{By: c.Name(), Reason: c.Reason},
 			dryRun: c.DryRun, force: c.Force.Force, verb: "cancel",
 		})
 	}

@@ -8,9 +8,8 @@ import (
 	"sparkle/tasks"
 )
 
-// A taskFilter selects tasks that have not ended.
+// A taskFilter selects tasks by what they are, whatever their state.
 type taskFilter struct {
-	State    tasks.State    `enum:"scheduled,waiting,running,returned,retrying,parked,held," default:"" placeholder:"STATE" help:"Tasks in this state: scheduled, waiting, running, returned, retrying, parked or held."`
 	Type     string         `placeholder:"TYPE" help:"Tasks of this type."`
 	Priority tasks.Priority `enum:"high,default,low," default:"" placeholder:"PRIORITY" help:"Tasks of this priority: high, default or low."`
 	Pool     string         `placeholder:"POOL" help:"Tasks of this pool."`
@@ -19,11 +18,12 @@ type taskFilter struct {
 	Prefix   string         `placeholder:"TEXT" help:"Tasks whose ids begin so."`
 }
 
-func (f taskFilter) list() streams.ListFilter {
-	return streams.ListFilter{
-		State: f.State, Type: f.Type, Priority: f.Priority, Pool: f.Pool, User: f.User,
-		Since: f.Since.Before(time.Now()), Prefix: f.Prefix,
+func (f taskFilter) list(state tasks.State) (streams.ListFilter, error) {
+	if f.Type != "" && !tasks.ValidName(f.Type) {
+		return streams.ListFilter{}, cli.Misuse("--type: %q is not 1 to 128 letters, digits, _ or -", cli.Clip(f.Type, 64))
 	}
+	return streams.ListFilter{
+		State: state, Type: f.Type, Priority: f.Priority, Pool: f.Pool, User: f.User,
+		Since: f.Since.Before(time.Now()), Prefix: f.Prefix,
+	}, nil
 }
-
-func (f taskFilter) empty() bool { return f == taskFilter{} }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"sparkle/internal/cli"
 	"sparkle/streams"
@@ -11,13 +10,9 @@ import (
 )
 
 type taskLs struct {
-	State    tasks.State    `enum:"scheduled,waiting,running,returned,retrying,parked,held,succeeded,dead,cancelled,expired," default:"" placeholder:"STATE" help:"Only tasks in this state: scheduled, waiting, running, returned, retrying, parked, held, succeeded, dead, cancelled or expired."`
-	Type     string         `placeholder:"TYPE" help:"Only tasks of this type."`
-	Priority tasks.Priority `enum:"high,default,low," default:"" placeholder:"PRIORITY" help:"Only tasks of this priority: high, default or low."`
-	Pool     string         `placeholder:"POOL" help:"Only tasks of this pool."`
-	User     string         `placeholder:"USER" help:"Only tasks of this user."`
-	Since    cli.Moment     `placeholder:"TIME" help:"Only tasks in their state since then: a duration back from now such as 2h, or RFC 3339."`
-	Limit    int            `default:"100" placeholder:"N" help:"At most so many tasks."`
+	State tasks.State `enum:"scheduled,waiting,running,returned,retrying,parked,held,succeeded,dead,cancelled,expired," default:"" placeholder:"STATE" help:"Tasks in this state: scheduled, waiting, running, returned, retrying, parked, held, succeeded, dead, cancelled or expired."`
+	taskFilter
+	Limit int `default:"100" placeholder:"N" help:"At most so many tasks."`
 }
 
 // Run lists tasks; kong calls it.
@@ -25,16 +20,16 @@ func (c *taskLs) Run(ctx context.Context, s *session) error {
 	if err := checkLimit(c.Limit); err != nil {
 		return err
 	}
-	if c.Type != "" && !tasks.ValidName(c.Type) {
-		return cli.Misuse("--type: %q is not 1 to 128 letters, digits, _ or -", cli.Clip(c.Type, 64))
+	filter, err := c.list(c.State)
+	if err != nil {
+		return err
 	}
+	filter.Limit = c.Limit
 	client, err := s.client(ctx)
 	if err != nil {
 		return err
 	}
-	list, err := client.Tasks(ctx, streams.ListFilter{
-		State: c.State, Type: c.Type, Priority: c.Priority, Pool: c.Pool, User: c.User, Since: c.Since.Before(time.Now()), Limit: c.Limit,
-	})
+	list, err := client.Tasks(ctx, filter)
 	if err != nil {
 		return err
 	}
