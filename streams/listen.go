@@ -26,9 +26,9 @@ func (s *Source) Control(ctx context.Context, w *tasks.Worker, ready func()) err
 		listening = true
 		ready()
 	}
-	for ctx.Err() == nil {
+	for begun := time.Now(); ctx.Err() == nil; {
 		err := s.mirror(ctx, w, told)
-		if err != nil && !listening {
+		if err != nil && !listening && (permanent(err) || time.Since(begun) > startPatience) {
 			return err
 		}
 		if err != nil && ctx.Err() == nil {

@@ -1,6 +1,7 @@
 package streams
 
 import (
+	"cmp"
 	"context"
 	"strconv"
 	"sync/atomic"
@@ -37,13 +38,24 @@ func NewSource(c *Client, o SourceOptions) *Source {
 	return &Source{Client: c.telling(o.Log), options: o}
 }
 
-// Open implements [tasks.Source].
+// Open implements [tasks.Source]. It waits for a server that is restarting, at
+// most for half a minute.
 func (s *Source) Open(ctx context.Context, q tasks.Queue, deliver func(*tasks.Delivery)) (tasks.Tap, error) {
-	if err := s.ensure(ctx, q); err != nil {
-		return nil, err
+	asking, cancel := context.WithTimeout(ctx, startPatience)
+	defer cancel()
+	var last error
+	err := s.retry(asking, func() error {
+		last = s.ensure(asking, q)
+		return last
+	})
+	if err != nil {
+		return nil, cmp.Or(last, err)
 	}
 	return s.tap(ctx, q, deliver)
 }
+
+// StartPatience is how long a worker that starts asks a server for what it needs.
+const startPatience = 30 * time.Second
 
 // Ensure makes the consumer of a queue that has none, paused if it is to be.
 func (s *Source) ensure(ctx context.Context, q tasks.Queue) error {

@@ -16,8 +16,9 @@ func (w *Worker) accept(base, running context.Context, f *flow, d *Delivery) {
 	w.held[a] = struct{}{}
 	drained := w.drained
 	a.cancellation = w.cancelled.of(d)
+	dropped := a.cancellation != nil
 	switch {
-	case a.cancellation != nil:
+	case dropped:
 		w.cancelled.met(Stopped{ID: d.ID, Run: d.Run})
 	case !drained:
 		f.push(a)
@@ -25,7 +26,7 @@ func (w *Worker) accept(base, running context.Context, f *flow, d *Delivery) {
 	}
 	w.mu.Unlock()
 	switch {
-	case a.cancellation != nil:
+	case dropped:
 		go w.endUnstarted(a, Outcome{State: Cancelled})
 	case drained:
 		go w.handBack(a)

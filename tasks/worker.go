@@ -209,7 +209,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	if err := w.listen(ctx, background, &keeping); err != nil || ctx.Err() != nil {
 		return err
 	}
-	if err := w.open(background); err != nil {
+	if err := w.begin(ctx, background); err != nil || ctx.Err() != nil {
 		return err
 	}
 	keeping.Go(func() { w.keep(background) })
@@ -238,6 +238,17 @@ func (w *Worker) listen(ctx, background context.Context, keeping *sync.WaitGroup
 	case <-ctx.Done():
 		return nil
 	}
+}
+
+// Begin opens the taps, and gives that up when ctx is done before.
+func (w *Worker) begin(ctx, background context.Context) error {
+	open, abort := context.WithCancel(background)
+	armed := context.AfterFunc(ctx, abort)
+	err := w.open(open)
+	if !armed() {
+		return nil
+	}
+	return err
 }
 
 // Open opens the taps that are not open.
