@@ -45,7 +45,10 @@ func (s *Source) Open(ctx context.Context, q tasks.Queue, deliver func(*tasks.De
 	defer cancel()
 	var last error
 	err := s.retry(asking, func() error {
-		last = s.ensure(asking, q)
+		// What was asked of a server that went away is never answered.
+		once, cancel := context.WithTimeout(asking, 2*pubAckWait)
+		defer cancel()
+		last = s.ensure(once, q)
 		return last
 	})
 	if err != nil {
