@@ -66,11 +66,11 @@ func quietly(p cli.Printer, value any, name string) error {
 
 func untilWhen(p cli.Printer, pause streams.Pause) string {
 	text := ""
-	if pause.Until != nil {
-		text = " for " + p.Until(*pause.Until)
-	}
 	if pause.By != "" {
-		text += " by " + pause.By
+		text = " by " + pause.By
+	}
+	if pause.Until != nil {
+		text += ", goes on " + p.Until(*pause.Until)
 	}
 	if pause.Reason != "" {
 		text += ": " + pause.Reason
@@ -96,7 +96,7 @@ func (c *queueResume) Run(ctx context.Context, s *session) error {
 	}
 	s.say("%s is resumed", target)
 	if due > 0 {
-		s.say("%d parked tasks are due now", due)
+		s.say("made due now: %d parked %s", due, plural(due, "task"))
 	}
 	pauses, err := client.Pauses(ctx)
 	if err != nil {
