@@ -76,7 +76,7 @@ func TestQueuesArePausedResumedAndPurged(t *testing.T) {
 		t.Fatalf("pause of a type = %+v, want 0", got)
 	}
 	ls := f.run(t, "queue", "ls")
-	clitest.Contains(t, ls.Out, "by ann: too much")
+	clitest.Contains(t, ls.Out, "paused by ann, goes on in ", ": too much")
 	clitest.Contains(t, ls.Err, "type ok is paused by bob")
 	clitest.Contains(t, f.run(t, "queue", "ls", "-o", "json").Out, `"by": "ann"`, `"reason": "too much"`)
 	if got := f.run(t, "queue", "pauses", "-o", "name"); got.Out != "type ok\npriority low\n" {
