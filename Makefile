@@ -35,8 +35,8 @@ test: ## run all tests (needs Go only; with -race where there is a C compiler)
 	$(GO) test $(RACE) -parallel 8 -timeout 240s ./...
 
 .PHONY: e2e
-e2e: ## tests that need root: a disk that runs full
-	$(GO) test -tags e2e -v -timeout 240s -run 'FullDisk' ./streams
+e2e: ## tests that need root or a minute: a disk that runs full, ten thousand tasks at a time
+	$(GO) test -tags e2e -v -timeout 240s -run 'FullDisk|Scale' ./streams
 
 .PHONY: cover
 cover: ## print the coverage of each package, and fail below the bar

@@ -33,7 +33,13 @@ func (h *harness) publishMany(n int, one func(i int) tasks.Task) {
 
 func TestThousandsAreCancelledWhileTheyRun(t *testing.T) {
 	t.Parallel()
-	const count, workers = 2000, 10
+	cancelRunning(t, 2_000)
+}
+
+// CancelRunning cancels count tasks that run on ten workers.
+func cancelRunning(t *testing.T, count int) {
+	t.Helper()
+	const workers = 10
 	h := newHarness(t, streams.Topology{})
 	var started, stopped atomic.Int64
 	var r tasks.Registry
@@ -49,7 +55,7 @@ func TestThousandsAreCancelledWhileTheyRun(t *testing.T) {
 	h.publishMany(count, func(i int) tasks.Task { return long(fmt.Sprint("t", i)) })
 	h.publish(tasks.Task{Type: "long", ID: "spared", Priority: tasks.High, Pool: "other", Payload: []byte(`{"n":1}`)})
 	// A worker whose slots are all taken has one more leased ahead.
-	h.until("all run, but for what is leased ahead", func() bool { return started.Load() >= count-workers })
+	h.until("all run, but for what is leased ahead", func() bool { return started.Load() >= int64(count-workers) })
 	running := started.Load()
 	steps := 0
 	n, err := h.Client.CancelMatching(h.ctx, streams.ListFilter{Pool: "main"}, streams.MatchingOptions{

@@ -35,10 +35,15 @@ func (h *harness) letters(n int) {
 	}
 }
 
-// Every id is replayed and published anew at the same time, again and again.
 func TestReplayAllBesideNewRunsOfTheSameIDs(t *testing.T) {
 	t.Parallel()
-	const n = 2_000
+	replayBeside(t, 2_000, 4_000)
+}
+
+// ReplayBeside replays n letters at a rate while their ids are published anew at
+// the same rate.
+func replayBeside(t *testing.T, n int, rate float64) {
+	t.Helper()
 	h := newHarness(t, streams.Topology{})
 	h.letters(n)
 	var seen runs
@@ -56,7 +61,10 @@ func TestReplayAllBesideNewRunsOfTheSameIDs(t *testing.T) {
 	anew.Go(func() {
 		defer close(published)
 		p := h.publisher(streams.PublisherOptions{})
+		pace := time.NewTicker(time.Duration(float64(time.Second) / rate))
+		defer pace.Stop()
 		for i := range n {
+			<-pace.C
 			receipt, err := p.Publish(h.ctx, tasks.Task{Type: "count", ID: fmt.Sprintf("id-%d", i), Payload: []byte(`{"n":2}`)})
 			if err == nil {
 				published <- receipt.Run
@@ -67,7 +75,7 @@ func TestReplayAllBesideNewRunsOfTheSameIDs(t *testing.T) {
 	})
 	outcomes := map[streams.ReplayOutcome]int{}
 	replayed := map[string]string{} // by the run that died
-	err := h.replayer(streams.ReplayOptions{Rate: 4_000}).ReplayAll(h.ctx, streams.DeadFilter{Type: "count"}, func(r streams.ReplayResult) {
+	err := h.replayer(streams.ReplayOptions{Rate: rate}).ReplayAll(h.ctx, streams.DeadFilter{Type: "count"}, func(r streams.ReplayResult) {
 		outcomes[r.Outcome]++
 		if r.Outcome == streams.Replayed {
 			replayed[r.Replayed] = r.Run
