@@ -138,7 +138,7 @@ func TestMakeTargetsOfThePagesExist(t *testing.T) {
 	count := 0
 	for _, p := range pages(t) {
 		for _, code := range p.code() {
-			for _, found := range regexp.MustCompile(`\bmake ([a-z-]+)`).FindAllStringSubmatch(code, -1) {
+			for _, found := range regexp.MustCompile(`\bmake ([a-z0-9-]+)`).FindAllStringSubmatch(code, -1) {
 				count++
 				if !regexp.MustCompile(`(?m)^` + found[1] + `:`).Match(makefile) {
 					t.Errorf("%s: %q: there is no target %s", p.path, code, found[1])

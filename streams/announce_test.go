@@ -186,7 +186,7 @@ func (h *harness) revision() uint64 {
 // field. So workers are deployed before publishers use what is new.
 func TestAnOldWorkerBuriesAPayloadOfTheNewVersion(t *testing.T) {
 	t.Parallel()
-	h := newHarness(t, shortLease)
+	h := newHarness(t, streams.Topology{})
 	var old, fresh atomic.Int64
 	h.announce(oldBuild(&old), "1.0.0")
 	h.announce(newBuild(&fresh), "1.1.0")

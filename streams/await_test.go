@@ -142,15 +142,15 @@ func TestWorkAndAwaitGoOnAfterARestart(t *testing.T) {
 }
 
 // An event passes listeners before it is stored, so one that comes between the
-// two is neither heard nor read at first. Each wait would then last until the
-// next look, which is later than this test's end.
+// two is neither heard nor read at first. Each wait would then last for 5 s, and
+// all of them longer than this test.
 func TestAwaitFindsTheEventThatItJustMissed(t *testing.T) {
 	t.Parallel()
 	h := connected(t, listening(t, t.TempDir(), "127.0.0.1:0").URL())
 	var runs atomic.Int64
 	h.work(counting(&runs), h.source())
 	p := h.publisher(streams.PublisherOptions{})
-	ctx, cancel := context.WithTimeout(h.ctx, 4*time.Second)
+	ctx, cancel := context.WithTimeout(h.ctx, 30*time.Second)
 	defer cancel()
 	for i := range 50 {
 		receipt, err := p.Publish(ctx, tasks.Task{Type: "count", Payload: []byte(`{"n":7}`)})

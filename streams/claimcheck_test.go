@@ -77,7 +77,7 @@ func (h *harness) message(stream, subject string) *jetstream.RawStreamMsg {
 
 func TestALargePayloadAndItsResultAreBlobs(t *testing.T) {
 	t.Parallel()
-	h := newHarness(t, shortLease)
+	h := newHarness(t, streams.Topology{})
 	payload := incompressible(700 << 10)
 	receipt := h.publish(tasks.Task{Type: "carry", ID: "big", Payload: payload})
 	m := h.message("SPARKLE_TASKS", "sparkle.tasks.*.*.*.*.big")
@@ -109,7 +109,7 @@ func TestALargePayloadAndItsResultAreBlobs(t *testing.T) {
 
 func TestALargeDelayedTaskRunsAndItsLetterKeepsThePayload(t *testing.T) {
 	t.Parallel()
-	h := newHarness(t, shortLease)
+	h := newHarness(t, streams.Topology{})
 	payload := incompressible(300 << 10)
 	h.publish(tasks.Task{Type: "carry", ID: "later", Payload: payload, At: time.Now().Add(200 * time.Millisecond)})
 	var got atomic.Int64
@@ -155,7 +155,7 @@ func TestABlobThatIsNotWhatTheTaskSaysBuriesIt(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			h := newHarness(t, shortLease)
+			h := newHarness(t, streams.Topology{})
 			receipt := h.publish(tasks.Task{Type: "carry", ID: "big", Payload: incompressible(300 << 10)})
 			if err := c.damage(h, "payload."+receipt.Run); err != nil {
 				t.Fatal(err)
@@ -185,7 +185,7 @@ func (h *harness) store() jetstream.ObjectStore {
 // other; it is no fault of the payload.
 func TestABlobThatCannotBeAskedForIsAFailedAttempt(t *testing.T) {
 	t.Parallel()
-	h := newHarness(t, shortLease)
+	h := newHarness(t, streams.Topology{})
 	receipt := h.publish(tasks.Task{Type: "carry", ID: "big", Payload: incompressible(300 << 10), MaxAttempts: 2})
 	if err := h.Client.JS().DeleteStream(h.ctx, "OBJ_SPARKLE_BLOBS"); err != nil {
 		t.Fatal(err)
@@ -201,7 +201,7 @@ func TestABlobThatCannotBeAskedForIsAFailedAttempt(t *testing.T) {
 // gone.
 func TestABlobIsLoadedOnlyWhenItsTaskStarts(t *testing.T) {
 	t.Parallel()
-	h := newHarness(t, shortLease)
+	h := newHarness(t, streams.Topology{})
 	for id, task := range map[string]tasks.Task{
 		"parked":  {Type: "tomorrows_type"},
 		"expired": {Type: "carry", Expires: time.Now().Add(-time.Second)},
@@ -224,7 +224,7 @@ func TestABlobIsLoadedOnlyWhenItsTaskStarts(t *testing.T) {
 
 func TestALargePayloadOfATakenIDStoresNoBlob(t *testing.T) {
 	t.Parallel()
-	h := newHarness(t, shortLease)
+	h := newHarness(t, streams.Topology{})
 	h.publish(tasks.Task{Type: "carry", ID: "one", Payload: []byte(`{"text":"small"}`)})
 	_, err := h.publisher(streams.PublisherOptions{}).Publish(h.ctx, tasks.Task{Type: "carry", ID: "one", Payload: incompressible(300 << 10)})
 	if !errors.Is(err, streams.ErrWaiting) {
@@ -237,7 +237,7 @@ func TestALargePayloadOfATakenIDStoresNoBlob(t *testing.T) {
 
 func TestMoreThanTheTotalLimitIsRefused(t *testing.T) {
 	t.Parallel()
-	h := newHarness(t, shortLease)
+	h := newHarness(t, streams.Topology{})
 	large := []byte(`"` + strings.Repeat("x", tasks.MaxPayload) + `"`)
 	_, err := h.publisher(streams.PublisherOptions{}).Publish(h.ctx, tasks.Task{Type: "carry", Payload: large})
 	invalid := (*tasks.InvalidError)(nil)
@@ -296,7 +296,7 @@ func (h *harness) sweep(ahead time.Duration) {
 // rest is read all the same.
 func TestReadingGoesOnBehindABatchThatIsCutByBytes(t *testing.T) {
 	t.Parallel()
-	h := newHarness(t, shortLease)
+	h := newHarness(t, streams.Topology{})
 	const count = 60
 	for i := range count {
 		m := nats.NewMsg(fmt.Sprintf("sparkle.dead.low.main.carry.d%d", i))

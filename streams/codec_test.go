@@ -16,7 +16,7 @@ import (
 
 func TestACodecCarriesPayloadAndResult(t *testing.T) {
 	t.Parallel()
-	h := newHarness(t, shortLease)
+	h := newHarness(t, streams.Topology{})
 	h.Client.Codecs = []streams.Codec{form{}}
 	packing := streams.Packing{Codec: form{}}
 	_, err := h.publisher(streams.PublisherOptions{Packing: packing}).
@@ -48,7 +48,7 @@ func TestACodecCarriesPayloadAndResult(t *testing.T) {
 
 func TestWhatACodecRefusesIsNotPublished(t *testing.T) {
 	t.Parallel()
-	h := newHarness(t, shortLease)
+	h := newHarness(t, streams.Topology{})
 	_, err := h.publisher(streams.PublisherOptions{Packing: streams.Packing{Codec: form{}}}).
 		Publish(h.ctx, tasks.Task{Type: "carry", Payload: []byte(`{"text":{"secret":1}}`)})
 	var invalid *tasks.InvalidError
@@ -59,7 +59,7 @@ func TestWhatACodecRefusesIsNotPublished(t *testing.T) {
 
 func TestABodyThatCannotBeReadIsBuried(t *testing.T) {
 	t.Parallel()
-	h := newHarness(t, shortLease)
+	h := newHarness(t, streams.Topology{})
 	encoder, err := zstd.NewWriter(nil)
 	if err != nil {
 		t.Fatal(err)
@@ -87,7 +87,7 @@ func TestABodyThatCannotBeReadIsBuried(t *testing.T) {
 
 func TestWhatShrinksIsCompressed(t *testing.T) {
 	t.Parallel()
-	h := newHarness(t, shortLease)
+	h := newHarness(t, streams.Topology{})
 	repeated := fmt.Appendf(nil, `{"text":%q}`, strings.Repeat("green tea ", 100_000)) // 1 MB
 	for id, payload := range map[string][]byte{
 		"shrinks": repeated, "does-not": incompressible(40 << 10), "small": repeated[len(repeated)-2:],
@@ -116,7 +116,7 @@ func TestWhatShrinksIsCompressed(t *testing.T) {
 
 func TestPackingMayBeLeftOutOrForced(t *testing.T) {
 	t.Parallel()
-	h := newHarness(t, shortLease)
+	h := newHarness(t, streams.Topology{})
 	repeated := fmt.Appendf(nil, `{"text":%q}`, strings.Repeat("green tea ", 10_000))
 	for id, packing := range map[string]streams.Packing{
 		"uncompressed": {CompressAbove: -1}, "blob": {CompressAbove: -1, InlineLimit: 1000}, "both": {CompressAbove: 100, InlineLimit: 10},

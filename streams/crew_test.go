@@ -13,7 +13,7 @@ import (
 
 // A crew is many workers with many slots. Its leases are long enough for a
 // machine of two cores to extend them all.
-var crewLease = streams.Topology{AckWait: 3 * time.Second}
+var crewLease = streams.Topology{AckWait: 9 * time.Second}
 
 const (
 	crewSlots = 120
