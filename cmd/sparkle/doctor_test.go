@@ -97,7 +97,7 @@ func TestDoctorFindsNothingWrongWithASoundFleet(t *testing.T) {
 func TestDoctorSaysWhatToDo(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t)
-	got := f.run(t, "doctor", "--wait", "100ms")
+	got := f.run(t, "doctor", "--wait", "3s")
 	clitest.Contains(t, got.Out, "CHECK ", "workers ", "none answers", "\nwhat to do\n", "  workers: start one with: consumer\n", "nobody buries what the server gives up")
 	clitest.Contains(t, got.Err, "checks failed: workers, mover, sweep")
 	if got.Code != 1 {
