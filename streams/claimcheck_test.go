@@ -272,7 +272,8 @@ func TestAFullObjectStoreRefusesALargePayload(t *testing.T) {
 	if _, err := h.Client.JS().UpdateStream(h.ctx, limited); err != nil {
 		t.Fatal(err)
 	}
-	p := h.publisher(streams.PublisherOptions{Patience: 300 * time.Millisecond})
+	// Long beside one try: what is cut off in the middle is left to the sweep.
+	p := h.publisher(streams.PublisherOptions{Patience: 3 * time.Second})
 	_, err = p.Publish(h.ctx, tasks.Task{Type: "carry", ID: "big", Payload: incompressible(700 << 10)})
 	if err == nil || errors.Is(err, streams.ErrUnreachable) || !strings.Contains(err.Error(), "store blob payload.") || !strings.Contains(err.Error(), "maximum bytes exceeded") {
 		t.Errorf("Publish = %v, want the server's refusal of the blob", err)

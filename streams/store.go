@@ -20,9 +20,6 @@ func (c *Client) append(ctx context.Context, e Event) error {
 	if err != nil {
 		return err
 	}
-	if c.nc.IsConnected() && c.journal.add(ctx, m) == nil { // as nearly always
-		return nil
-	}
 	return c.retry(ctx, func() error { return c.refusedBy(c.journal.add(ctx, m), m.Subject) })
 }
 

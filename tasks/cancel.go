@@ -66,10 +66,11 @@ func (e *EndedError) Error() string {
 func (e *EndedError) Unwrap() error { return ErrEnded }
 
 // Cancel stops what the worker has of these runs and returns what that was, or
-// had been when it was told of them before. The context of a running handler is cancelled with [ErrCancelled]; a task that was
-// not started is dropped; one that comes within the next hour is dropped too.
-// None of them is retried or buried. Cancel does not wait until they are settled.
-// It is safe for concurrent use and bears repetition.
+// had been when it was told of them before. The context of a running handler is
+// cancelled with [ErrCancelled]; a task that was not started is dropped; one that
+// comes within the next hour is dropped too. None of them is retried or buried.
+// Cancel does not wait until they are settled. It is safe for concurrent use and
+// bears repetition.
 func (w *Worker) Cancel(list []Cancellation) []Stopped {
 	asked := make(map[runKey]*Cancellation, len(list))
 	for i := range list {
